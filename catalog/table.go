@@ -1,0 +1,145 @@
+// Package catalog knows every object by name: relations, types, functions,
+// settings. It derives pg_catalog and information_schema from them.
+package catalog
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
+
+// A Relation describes a table or a view as pg_class and pg_attribute show it.
+type Relation struct {
+	OID        pgtypes.OID // stable across restarts
+	Schema     string      // "public", "pg_catalog", "information_schema"
+	Name       string
+	Kind       byte // 'r' table, 'v' view
+	Columns    []Column
+	PrimaryKey []int // places in Columns
+	Comment    string
+	Definition string // of a view: its query
+}
+
+// A Column of a relation; its attnum is its place plus one.
+type Column struct {
+	Name    string
+	Type    pgtypes.Type
+	NotNull bool
+	Default string // SQL text; "" for none
+	Comment string
+}
+
+// Index gives the place of a column, or -1.
+func (r *Relation) Index(name string) int {
+	for i := range r.Columns {
+		if r.Columns[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// A Table is a relation that can be scanned.
+type Table interface {
+	Relation() *Relation
+	// Scan gives up to req.Workers readers that together give every live row
+	// once (fewer, when there is less to read). Batches have one column for each
+	// of req.Columns.
+	Scan(ctx context.Context, req *ScanRequest) ([]vector.Reader, error)
+	// Rows estimates how many rows there are, for join order.
+	Rows() int64
+}
+
+// A ScanRequest says what a scan must give, and what it may leave out.
+type ScanRequest struct {
+	Env     *expr.Env
+	Columns []ColumnRef
+	// Filters are conjuncts that the caller will apply to every row itself: a
+	// scan may use them to skip rows, and need not.
+	Filters []Filter
+	Workers int
+	Stats   *ScanStats // nil, or filled as the scan goes, for EXPLAIN ANALYZE
+}
+
+// A ColumnRef is a column of a relation, or with Key the text of one attribute
+// of a jsonb column, as ->> gives it.
+type ColumnRef struct {
+	Index int // place in Relation.Columns
+	Key   string
+}
+
+// A Filter compares a column with constants.
+type Filter struct {
+	Column ColumnRef
+	Op     FilterOp
+	Values []any // in the form of package pgtypes; several only for In
+}
+
+// A FilterOp is how a Filter compares.
+type FilterOp uint8
+
+// The comparisons that scans can use.
+const (
+	Equal FilterOp = iota + 1
+	In
+	Less
+	LessEqual
+	Greater
+	GreaterEqual
+	Contains // text contains the literal (from LIKE '%…%')
+)
+
+// ScanStats is what a scan did, summed over its readers, which add to it at
+// the same time.
+type ScanStats struct {
+	Rows        atomic.Int64 // given, before the caller's filters
+	Memtable    atomic.Int64 // rows of these read from the memtable
+	Blocks      atomic.Int64 // hot blocks read
+	Parts       atomic.Int64 // cold parts read
+	BlocksTotal atomic.Int64
+	PartsTotal  atomic.Int64
+	Bytes       atomic.Int64 // decoded from blocks and parts
+	mu          sync.Mutex
+	pruned      map[string]int64 // blocks and parts skipped, by what told so
+}
+
+// Prune counts n blocks or parts skipped because of reason.
+func (s *ScanStats) Prune(reason string, n int64) {
+	if s == nil || n == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pruned == nil {
+		s.pruned = make(map[string]int64)
+	}
+	s.pruned[reason] += n
+}
+
+// Pruned gives the counts by reason.
+func (s *ScanStats) Pruned() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.pruned)
+}
+
+// A TableFunction is a function in FROM whose rows come from below, such as
+// anomalies(300, 3600).
+type TableFunction interface {
+	Relation() *Relation // its result columns; Kind 'f'
+	Args() []Arg
+	// Call gives the rows for one set of argument values.
+	Call(ctx context.Context, env *expr.Env, args []any) (vector.Reader, error)
+}
+
+// An Arg is an argument of a TableFunction.
+type Arg struct {
+	Name    string
+	Type    pgtypes.Type
+	Default string // SQL text; "" when the argument is required
+}

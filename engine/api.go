@@ -1,0 +1,77 @@
+// Package engine stores rows of telemetry: it appends them durably, serves
+// consistent views of them, and moves them from the memtable into columnar
+// blocks.
+package engine
+
+import (
+	"errors"
+
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// Errors that callers test for.
+var (
+	ErrOverloaded = errors.New("engine: too many bytes in flight") // passes; retry later
+	ErrDiskFull   = errors.New("engine: below the disk watermark") // passes when space is freed
+	ErrClosed     = errors.New("engine: closed")
+	ErrFailed     = errors.New("engine: stopped after an I/O error") // never passes
+	ErrLocked     = errors.New("engine: another process holds the folder")
+	ErrCorrupt    = errors.New("engine: corrupt") // a block, named by the wrapping error
+)
+
+// A TableSpec describes a table to store. Specs are fixed in the program; the
+// ids and the field names are on disk.
+type TableSpec struct {
+	ID     uint8
+	Record record.Type // the WAL records that hold its rows
+	Schema *vector.Schema
+	Time   string   // Int64 field in ns since 1970 that rows are partitioned by
+	Zones  []string // further Int64 fields whose range each block knows
+	Key    []string // Hex fields that identify a row: the newest LSN wins; nil: rows are never replaced
+	Trace  string   // Hex field that blocks keep a trace filter of; "" for none
+}
+
+// A Request is one record to append.
+type Request struct {
+	Header record.Header // Type, Source, ReceiveNanos and Hash are the caller's
+	Body   []byte        // the payload, decompressed
+	Rows   *vector.Rows  // what the decoder made of Body; not changed afterwards
+	Items  int           // items in Body, rejected ones included: row numbers taken
+}
+
+// A Decode turns a record back into rows, at replay exactly as on arrival.
+type Decode func(h record.Header, body []byte) (*vector.Rows, int, error)
+
+// RowNumber is the pseudo-field whose value is the row's running number within
+// its table (the record's first row number plus the item's ordinal).
+const RowNumber = -1
+
+// A ColumnRef is a stored field, or with Key the text of one attribute of a
+// Map field, as ->> gives it (a String column).
+type ColumnRef struct {
+	Field int
+	Key   string
+}
+
+// A Filter is a conjunct that lets a scan skip blocks. Exactly one of Equals,
+// Contains and the range is used.
+type Filter struct {
+	Ref      ColumnRef
+	Equals   []any // string, []byte (Hex) or int64: the column is one of these
+	Contains string
+	Min, Max int64 // inclusive range of an Int64 field
+}
+
+// A ScanRequest says what a scan reads.
+type ScanRequest struct {
+	Table   string
+	Columns []ColumnRef
+	Filters []Filter
+}
+
+// ScanStats is what a scan did.
+type ScanStats struct {
+	Rows, Memtable, Blocks, BlocksTotal, Bytes int64
+	Pruned                                     map[string]int64 // blocks skipped, by reason
+}

@@ -1,0 +1,51 @@
+package expr
+
+import (
+	"context"
+	"time"
+
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
+
+// An Env is the environment of one statement's evaluation.
+type Env struct {
+	Ctx       context.Context // cancelled at the deadline or by the client
+	Now       int64           // transaction start, timestamptz; now() for the whole transaction
+	Statement int64           // statement start, timestamptz
+	Style     *pgtypes.TextStyle
+	User      string
+	Database  string
+	// SearchPath is the schemas that unqualified names are looked up in.
+	SearchPath []string
+	Account    *vector.Account // memory budget; nil: none
+	// Snapshot is the view that every scan of the statement reads; package
+	// tables knows its type.
+	Snapshot any
+	// Session answers what depends on the session: current_setting, set_config,
+	// pg_backend_pid, catalog look-ups by reg* casts. Nil in constant tests.
+	Session Session
+}
+
+// A Session is what functions ask of the session that runs them.
+type Session interface {
+	Setting(name string) (value string, ok bool)
+	SetSetting(name, value string, local bool) error
+	BackendPID() int64
+	// Resolve turns a name into an OID and back for the reg* types and the
+	// catalog functions (format_type of user types, pg_get_viewdef, …).
+	Catalog() Catalog
+}
+
+// A Catalog is what functions ask of the catalog.
+type Catalog interface {
+	// NameToOID resolves a possibly qualified name for a reg* type; ok is false if there is none.
+	NameToOID(kind pgtypes.OID, name string, path []string) (pgtypes.OID, bool)
+	// OIDToName is the inverse, qualified only if not visible in the path.
+	OIDToName(kind pgtypes.OID, oid pgtypes.OID, path []string) (string, bool)
+	// Describe answers the pg_get_* and *_description functions; what is the function's name.
+	Describe(what string, oid pgtypes.OID, sub int64, path []string) (any, error)
+}
+
+// Micros converts a time to timestamptz.
+func Micros(t time.Time) int64 { return t.UnixMicro() - pgtypes.EpochUnixMicros }
