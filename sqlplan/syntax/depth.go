@@ -14,8 +14,8 @@ const (
 // A level counts, inside one pair of parentheses, what makes the tree deeper.
 type level struct {
 	isCase    bool // opened by CASE, not by a parenthesis
-	operators int // since the last comma or clause
-	setOps    int // UNION and JOIN, which chain over clauses
+	operators int  // since the last comma or clause
+	setOps    int  // UNION and JOIN, which chain over clauses
 }
 
 // tooDeep reports whether the parse tree of text could become deeper than the
