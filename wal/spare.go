@@ -109,6 +109,7 @@ func (l *Log) writeZeros(name string, size int64) (err error) {
 	}()
 	zeros := make([]byte, min(size, chunkBytes))
 	for size > 0 {
+		clear(zeros) // a vfs.File may change what it writes
 		n, err := f.Write(zeros[:min(size, chunkBytes)])
 		if err != nil {
 			return err

@@ -108,6 +108,7 @@ type faults struct {
 	noDirSync     bool // a new or renamed segment is used before its name is synced
 	noWatermark   bool // records do not say what was durable
 	retrySync     bool // a failed fsync is tried again, and believed
+	trustCache    bool // what Open read counts as durable without being written again
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -204,6 +205,9 @@ func (p *Pending) Wait(ctx context.Context) error {
 // Epoch. The payload must not change until Wait returns. Without an error the
 // LSN is taken; with one it is not.
 func (l *Log) Append(h record.Header, payload []byte) (lsn uint64, p *Pending, err error) {
+	if h.LSN, h.Durable = 0, 0; !h.Valid() || h.Type == record.Control {
+		panic(fmt.Sprintf("BUG: append a record of %v, %v, %v", h.Type, h.Codec, h.Source))
+	}
 	size := int64(record.Size(len(payload)))
 	if size > l.opts.SegmentBytes-2*controlBytes {
 		return 0, nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))

@@ -121,6 +121,12 @@ type Header struct {
 	Source         Source
 }
 
+// Valid says whether the header could be that of a record; Decode accepts no
+// other.
+func (h Header) Valid() bool {
+	return h.Type >= Traces && h.Type <= Control && h.Codec <= JSONS2 && h.Source <= RemoteWrite && h.Durable <= h.LSN
+}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Size is the number of bytes that a record with n bytes of payload takes.
@@ -180,7 +186,7 @@ func Decode(segment uint64, buf []byte) (h Header, payload []byte, n int, err er
 		Source:         Source(buf[64]),
 	}
 	// Cheap tests first: most of what a scan meets is not a record.
-	if h.Type < Traces || h.Type > Control || h.Codec > JSONS2 || h.Source > RemoteWrite || h.Durable > h.LSN {
+	if !h.Valid() {
 		return Header{}, nil, 0, ErrInvalid
 	}
 	end := HeaderBytes + int(length)
