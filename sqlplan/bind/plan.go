@@ -83,7 +83,8 @@ type (
 
 	// An Aggregate groups its input. Sets lists grouping sets as places in Keys;
 	// nil means one set of all keys. Output: Keys, then Aggs, then (with Sets)
-	// one bitmap column for GROUPING().
+	// one int8 column for GROUPING(), in which bit i is set where the row was not
+	// grouped by Keys[i].
 	Aggregate struct {
 		Input    Node
 		Keys     []Item
@@ -135,6 +136,8 @@ type (
 		Recursive Node
 		UnionAll  bool
 		Cols      []Column
+
+		Materialized bool // WITH … AS MATERIALIZED: not inlined
 	}
 
 	// A CTERef reads a CTE under new column ids.

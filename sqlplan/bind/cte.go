@@ -1,0 +1,161 @@
+package bind
+
+import (
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/tael-sql/tael-sql/internal/pgerr"
+)
+
+// A cteScope is the WITH queries that can be seen, innermost first.
+type cteScope struct {
+	outer *cteScope
+	list  []*cteEntry
+}
+
+type cteEntry struct {
+	name    string
+	cols    []Column // names and types, after its alias
+	plan    *CTE
+	pending bool // being bound: only a recursive term may refer to it
+	working bool // its columns are known: the recursive term may refer to it
+}
+
+func (c *cteScope) find(name string) *cteEntry {
+	for at := c; at != nil; at = at.outer {
+		for i := len(at.list) - 1; i >= 0; i-- {
+			if at.list[i].name == name && (!at.list[i].pending || at.list[i].working) {
+				return at.list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// withClause binds the WITH queries; those referred to once are inlined by the
+// optimiser.
+func (b *binder) withClause(n *pg.WithClause, outer *scope, ctes *cteScope) *cteScope {
+	inner := &cteScope{outer: ctes}
+	names := map[string]bool{}
+	for _, c := range n.Ctes {
+		cte := c.GetCommonTableExpr()
+		if names[cte.Ctename] {
+			b.fail(cte.Location, pgerr.DuplicateAlias, "WITH query name \"%s\" specified more than once", cte.Ctename)
+		}
+		names[cte.Ctename] = true
+	}
+	for _, c := range n.Ctes {
+		cte := c.GetCommonTableExpr()
+		sel := cte.Ctequery.GetSelectStmt()
+		if sel == nil {
+			b.fail(cte.Location, pgerr.FeatureNotSupported, "WITH of a data-modifying statement is not supported")
+		}
+		if cte.SearchClause != nil || cte.CycleClause != nil {
+			b.fail(cte.Location, pgerr.FeatureNotSupported, "SEARCH and CYCLE are not supported")
+		}
+		entry := &cteEntry{name: cte.Ctename, plan: &CTE{Name: cte.Ctename}, pending: true}
+		entry.plan.Materialized = cte.Ctematerialized == pg.CTEMaterialize_CTEMaterializeAlways
+		if n.Recursive {
+			inner.list = append(inner.list, entry)
+			if b.recursiveCTE(cte, sel, entry, outer, inner) {
+				entry.pending = false
+				continue
+			}
+			inner.list = inner.list[:len(inner.list)-1]
+		}
+		r := b.selectStmt(sel, outer, inner)
+		b.cteColumns(entry, cte, r.cols)
+		entry.plan.Query, entry.plan.Cols = r.node, r.cols
+		entry.pending = false
+		inner.list = append(inner.list, entry)
+	}
+	return inner
+}
+
+// cteColumns names the columns of a CTE by its alias list.
+func (b *binder) cteColumns(entry *cteEntry, n *pg.CommonTableExpr, cols []Column) {
+	names := stringsOf(n.Aliascolnames)
+	if len(names) > len(cols) {
+		b.fail(n.Location, pgerr.InvalidColumnReference, "WITH query \"%s\" has %d columns available but %d columns specified",
+			n.Ctename, len(cols), len(names))
+	}
+	entry.cols = append([]Column{}, cols...)
+	for i, name := range names {
+		entry.cols[i].Name = name
+	}
+}
+
+// recursiveCTE binds a WITH RECURSIVE query that refers to itself; false when
+// it does not, and is a plain one.
+func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *cteEntry, outer *scope, ctes *cteScope) bool {
+	if !mentions(n.Ctequery, n.Ctename) {
+		return false
+	}
+	if sel.Op != pg.SetOperation_SETOP_UNION {
+		b.fail(n.Location, "42P19", "recursive query \"%s\" does not have the form non-recursive-term UNION [ALL] recursive-term", n.Ctename)
+	}
+	if sel.WithClause != nil {
+		ctes = b.withClause(sel.WithClause, outer, ctes)
+	}
+	if mentions(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel.Larg}}, n.Ctename) {
+		b.fail(n.Location, "42P19", "recursive reference to query \"%s\" must not appear within its non-recursive term", n.Ctename)
+	}
+	if len(sel.SortClause) > 0 {
+		b.fail(exprLocation(sel.SortClause[0]), pgerr.FeatureNotSupported, "ORDER BY in a recursive query is not implemented")
+	}
+	if sel.LimitCount != nil || sel.LimitOffset != nil {
+		panic(pgerr.New(pgerr.FeatureNotSupported, "LIMIT in a recursive query is not implemented").At(b.at(exprLocation(sel.LimitCount))))
+	}
+	first := b.selectStmt(sel.Larg, outer, ctes)
+	b.cteColumns(entry, n, first.cols)
+	entry.plan.Cols = first.cols
+	entry.working = true
+	second := b.selectRaw(sel.Rarg, outer, ctes)
+	if len(first.cols) != len(second.cols) {
+		b.fail(firstTarget(sel.Rarg), pgerr.SyntaxError, "each UNION query must have the same number of columns")
+	}
+	for i := range first.cols {
+		want, got := first.cols[i].Type, second.cols[i].Type
+		common, ok := commonType([]oid{want.OID, got.OID})
+		if !ok {
+			b.fail(nthTarget(sel.Rarg, i), pgerr.DatatypeMismatch, "UNION types %s and %s cannot be matched", typeName(want), typeName(got))
+		}
+		if common != want.OID {
+			panic(pgerr.New(pgerr.DatatypeMismatch, "recursive query \"%s\" column %d has type %s in non-recursive term but type %s overall",
+				n.Ctename, i+1, typeName(want), typeName(typeOf(common))).
+				WithHint("Cast the output of the non-recursive term to the correct type.").At(b.at(nthTarget(sel.Larg, i))))
+		}
+		b.coerceColumn(&second, i, want)
+	}
+	entry.plan.Query, entry.plan.Recursive, entry.plan.UnionAll = first.node, second.node, sel.All
+	entry.working = false
+	return true
+}
+
+// mentions reports whether a FROM inside n names the CTE.
+func mentions(n *pg.Node, name string) bool {
+	found := false
+	eachRangeVar(n, func(r *pg.RangeVar) {
+		if r.Schemaname == "" && r.Relname == name {
+			found = true
+		}
+	})
+	return found
+}
+
+// cteRef reads a CTE under new column ids.
+func (s *scope) cteRef(c *cteEntry, n *pg.RangeVar) (Node, *source) {
+	b := s.b
+	src := &source{alias: n.Relname, byName: true, plain: true}
+	if n.Alias != nil {
+		src.alias = n.Alias.Aliasname
+	}
+	r := &CTERef{CTE: c.plan}
+	for _, col := range c.cols {
+		out := b.newCol(col.Name, col.Type, src.alias)
+		b.cols[out.ID] = colOrigin{Column: out, scope: s.level()}
+		r.Cols = append(r.Cols, out)
+		src.cols = append(src.cols, sourceCol{name: col.Name, value: ref(out)})
+	}
+	b.renameColumns(src, n.Alias, n.Location)
+	return r, src
+}
