@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
+
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
 
 // A Tag is the type of one attribute value (the oneof of OTLP's AnyValue).
@@ -76,7 +78,7 @@ func (a *Attrs) AppendText(dst []byte, e int) []byte {
 func (a *Attrs) AppendJSON(dst []byte, e int) []byte {
 	switch a.Tags[e] {
 	case TagString, TagBytes:
-		return AppendJSONString(dst, a.Strs[a.Vals[e]])
+		return pgtypes.JSONQuote(dst, a.Strs[a.Vals[e]])
 	case TagDouble:
 		f := math.Float64frombits(a.Vals[e])
 		if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -97,7 +99,7 @@ func (a *Attrs) AppendRowJSON(dst []byte, i int) []byte {
 		if e > a.Off[i] {
 			dst = append(dst, ", "...)
 		}
-		dst = AppendJSONString(dst, a.KeyDict[a.Keys[e]])
+		dst = pgtypes.JSONQuote(dst, a.KeyDict[a.Keys[e]])
 		dst = append(dst, ": "...)
 		dst = a.AppendJSON(dst, int(e))
 	}
@@ -127,39 +129,6 @@ func AppendJSONDouble(dst []byte, f float64) []byte {
 		}
 	}
 	return append(dst, ".0"...)
-}
-
-// AppendJSONString appends s quoted as PostgreSQL's escape_json does: only
-// the quote, the backslash and control characters are escaped.
-func AppendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
 }
 
 // Base64 is the text form of a bytes attribute.

@@ -60,3 +60,11 @@ type Reader interface {
 	Next(ctx context.Context) (*Batch, error)
 	Close()
 }
+
+// Select gives a view of b with another selection. Columns decoded through
+// either are shared by both.
+func (b *Batch) Select(sel []int32) *Batch {
+	view := *b
+	view.Sel = sel
+	return &view
+}
