@@ -22,9 +22,11 @@ import (
 // content than the last one appended under its LSN; and what was seen once, or
 // was seen to be missing, stays so.
 type trial struct {
-	rng    *rand.Rand
+	rng    *rand.Rand // the client's
+	fate   *rand.Rand // the disk's; guarded by its mutex
 	disk   *disk
 	faults faults
+	torn   bool // every life ends while a group is written
 
 	mu      sync.Mutex
 	tags    map[uint64]uint64 // LSN → tag of the content
@@ -54,16 +56,28 @@ func (c *trial) run(n int) error {
 
 // life is one start of the process and its end.
 func (c *trial) life() error {
-	c.arm()
+	if !c.torn {
+		c.arm()
+	}
 	l, err := Open(c.disk, "wal", Options{SegmentBytes: crashSegment, faults: c.faults})
 	if err == nil {
 		defer func() { _ = l.Close() }()
 		err = c.verify(l)
+	} else if errors.Is(err, syscall.EIO) {
+		c.disk.mu.Lock()
+		c.cut() // see Log.overwrite
+		c.disk.mu.Unlock()
 	}
 	switch {
 	case c.over(err):
 		return nil
 	case err != nil:
+		return err
+	}
+	if c.torn {
+		if err = c.tear(l); c.over(err) {
+			return nil
+		}
 		return err
 	}
 	aligned := c.rng.IntN(2) == 0 // records that begin with a page
@@ -105,7 +119,7 @@ func (c *trial) arm() {
 			c.cut()
 		case failing && op == "sync":
 			failing = false
-			left = 1 + c.rng.IntN(6) // then the power is cut, or before
+			left = 1 + c.fate.IntN(6) // then the power is cut, or before
 			return syscall.EIO
 		}
 		return nil
@@ -114,8 +128,38 @@ func (c *trial) arm() {
 
 // cut takes the power away. The disk's mutex is held.
 func (c *trial) cut() {
-	c.crashed = c.disk.crash(c.rng)
+	c.crashed = c.disk.crash(c.fate)
 	c.disk.dead = true
+}
+
+// tear writes a group of records that begin with a page each, and takes the
+// power away before it is synced.
+func (c *trial) tear(l *Log) error {
+	if c.rng.IntN(2) == 0 {
+		wait, err := c.append(l, c.size(l, true))
+		if err == nil {
+			err = wait()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	synctest.Wait()
+	c.disk.mu.Lock()
+	c.disk.before = func(op, _ string) error {
+		if op == "sync" && !c.disk.dead {
+			c.cut()
+		}
+		return nil
+	}
+	c.disk.mu.Unlock()
+	for range 2 + c.rng.IntN(3) {
+		if _, err := c.append(l, c.size(l, true)); err != nil {
+			return err
+		}
+	}
+	synctest.Wait()
+	return nil
 }
 
 func (c *trial) step(l *Log, aligned bool) error {
@@ -229,10 +273,10 @@ func (c *trial) verify(l *Log) error {
 
 // runTrials runs trials of 12 lives with seeds from first on. It returns the
 // first failure.
-func runTrials(t *testing.T, first uint64, n int, f faults) (failed error, seed uint64, crashes int) {
+func runTrials(t *testing.T, first uint64, n int, f faults) (seed uint64, crashes int, failed error) {
 	for seed = first; seed < first+uint64(n); seed++ {
 		synctest.Test(t, func(*testing.T) {
-			c := &trial{rng: rand.New(rand.NewPCG(seed, 0)), disk: newDisk(), faults: f, tags: map[uint64]uint64{}}
+			c := &trial{rng: rand.New(rand.NewPCG(seed, 0)), fate: rand.New(rand.NewPCG(seed, 1)), disk: newDisk(), faults: f, tags: map[uint64]uint64{}, torn: seed%2 == 0}
 			failed = c.run(12)
 			crashes += c.crashes
 		})
@@ -240,7 +284,7 @@ func runTrials(t *testing.T, first uint64, n int, f faults) (failed error, seed 
 			break
 		}
 	}
-	return failed, seed, crashes
+	return seed, crashes, failed
 }
 
 func TestCrashes(t *testing.T) {
@@ -249,7 +293,7 @@ func TestCrashes(t *testing.T) {
 		n = 50
 	}
 	first := uint64(rand.Uint32())
-	err, seed, crashes := runTrials(t, first, n, faults{})
+	seed, crashes, err := runTrials(t, first, n, faults{})
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
@@ -271,7 +315,7 @@ func TestPlantedBugs(t *testing.T) {
 		"trustCache":    {trustCache: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err, seed, crashes := runTrials(t, 1, 3000, f)
+			seed, crashes, err := runTrials(t, 1, 2000, f)
 			if err == nil {
 				t.Fatalf("not seen in %d crashes", crashes)
 			}

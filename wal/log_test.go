@@ -35,10 +35,14 @@ func mustOpen(t testing.TB, fs vfs.FS, o Options) *Log {
 	return l
 }
 
+// mustClose closes a log without damage and checks its files.
 func mustClose(t testing.TB, l *Log) {
 	t.Helper()
 	if err := l.Close(); err != nil {
 		t.Fatalf("close: %v", err)
+	}
+	if r, err := Check(l.fs, l.dir, nil); err != nil || r.LastLSN != l.LastLSN() || r.Durable != r.LastLSN || r.CutBytes != 0 {
+		t.Fatalf("check: %+v, %v", r, err)
 	}
 }
 
@@ -200,7 +204,7 @@ func TestWatermarkIsRepeated(t *testing.T) {
 		if n, r := controls(); n != 1 || r.Durable != 1 {
 			t.Fatalf("%d control records, %+v", n, r)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if n, r := controls(); n != 2 || r.Durable != 2 {
 			t.Fatalf("%d control records, %+v", n, r)

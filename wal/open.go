@@ -21,7 +21,7 @@ type found struct {
 	end     int64  // where its valid records end
 	next    uint64 // LSN expected there
 	durable uint64 // highest watermark in it
-	tail    int64  // where the records begin that no watermark covers; end: nowhere
+	tail    int64  // behind the last record that a watermark covers; perhaps not on disk from there on
 	epoch   uint32 // of its last record
 	cuts    []cut  // what was never acknowledged
 }
@@ -98,10 +98,10 @@ func (f *found) scanNewest(fs vfs.FS, dir string, o Options) ([]byte, error) {
 		return nil, err
 	}
 	salt := o.salt(s.number)
-	var offsets []int64 // of the numbered records
-	f.end, f.next, err = s.walk(buf, salt, func(off int64, h record.Header, _ []byte) error {
+	var ends []int64 // of the numbered records
+	f.end, f.next, err = s.walk(buf, salt, func(off int64, h record.Header, payload []byte) error {
 		if h.Type != record.Control {
-			offsets = append(offsets, off)
+			ends = append(ends, off+int64(record.Size(len(payload))))
 		}
 		f.durable, f.epoch = max(f.durable, h.Durable), h.Epoch
 		return nil
@@ -109,9 +109,8 @@ func (f *found) scanNewest(fs vfs.FS, dir string, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.tail = f.end
-	if n := f.next - 1 - max(f.durable, s.first-1); n > 0 {
-		f.tail = offsets[uint64(len(offsets))-n]
+	if f.durable >= s.first {
+		f.tail = ends[f.durable-s.first]
 	}
 	some, durable := leftover(buf[f.end:], salt)
 	if durable >= f.next {
@@ -213,7 +212,9 @@ func (l *Log) tidy(f *found) error {
 	return l.syncDir()
 }
 
-// overwrite does a cut: zeros to the end of the file, synced.
+// overwrite does a cut: zeros to the end of the file, synced. If the sync fails,
+// Open does; the next one sees the zeros in the cache and has nothing to cut, so
+// that only a restart of the machine in between makes the cut sure.
 func (l *Log) overwrite(c cut) (err error) {
 	f, err := l.fs.OpenReadWrite(c.segment.path(l.fs, l.dir), vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -257,17 +258,18 @@ func (l *Log) begin(f *found) (err error) {
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", l.segment.number, err)
 	}
-	if f.tail < f.end && !l.opts.faults.trustCache {
-		return l.persistTail(f)
+	if l.opts.faults.trustCache || l.opts.faults.noCutSync && len(f.cuts) > 0 {
+		l.durable.Store(l.written)
+		return nil
 	}
-	l.durable.Store(l.written)
-	return nil
+	return l.persistTail(f)
 }
 
-// persistTail makes durable the records that no watermark covers. They were
-// read, but perhaps from the cache alone: after a kill they may not have been
-// synced, and after a failed fsync the cache calls pages clean that the disk
-// never got. Only writing them again brings them there.
+// persistTail makes durable what follows the last record that a watermark
+// covers, be it only the control record that says so. It was read, but perhaps
+// from the cache alone: after a kill it may not have been synced, and after a
+// failed fsync the cache calls pages clean that the disk never got. Only
+// writing them again brings them there.
 func (l *Log) persistTail(f *found) error {
 	buf, err := l.segment.readPrefix(l.fs, l.dir, nil, f.end)
 	if err != nil {

@@ -62,7 +62,9 @@ func (l *Log) prepare() (busy bool, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.spareErr = err
+	if l.spareErr = nil; vfs.IsNoSpaceError(err) {
+		l.spareErr = err
+	}
 	if err == nil {
 		l.spares = append(l.spares, spare)
 	}
