@@ -89,12 +89,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		fs := vfs.NewMem()
 		l := mustOpen(t, fs, Options{SegmentBytes: 4096})
 		mustAppend(t, l, 10, 200)
-		for _, n := range []int{100, 0, 500, 63, 64, 900} { // one group
-			next := l.LastLSN() + 1
-			if _, _, err := l.Append(record.Header{Type: record.Logs, FirstRow: next * 10}, payload(next, n)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		mustAppendGroup(t, l, 100, 0, 500, 63, 64, 900)
 		synctest.Wait()
 		whole := readFiles(t, fs)
 		mustClose(t, l)

@@ -67,6 +67,19 @@ func mustAppend(t testing.TB, l *Log, sizes ...int) {
 	}
 }
 
+// mustAppendGroup appends records of n bytes as one group and does not wait.
+func mustAppendGroup(t testing.TB, l *Log, sizes ...int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range sizes {
+		h := record.Header{Type: record.Logs, FirstRow: l.next * 10}
+		if _, _, err := l.appendLocked(h, payload(l.next, n), int64(record.Size(n))); err != nil {
+			t.Fatalf("append: %v", err)
+		}
+	}
+}
+
 // replay returns the LSNs from the given one on and checks the contents.
 func replay(l *Log, from uint64) (lsns []uint64, err error) {
 	err = l.Replay(from, func(h record.Header, b []byte) error {

@@ -77,15 +77,10 @@ func script(t *testing.T, d *datadriven.TestData, f *files) string {
 		} else {
 			var sizes []int
 			d.ScanArgs(t, "sizes", &sizes)
-			if !d.HasArg("group") {
+			if d.HasArg("group") {
+				mustAppendGroup(t, l, sizes...)
+			} else {
 				mustAppend(t, l, sizes...)
-			}
-			for _, n := range sizes {
-				if next := l.LastLSN() + 1; d.HasArg("group") {
-					if _, _, err := l.Append(record.Header{Type: record.Logs, FirstRow: next * 10}, payload(next, n)); err != nil {
-						t.Fatal(err)
-					}
-				}
 			}
 		}
 		synctest.Wait()

@@ -214,6 +214,10 @@ func (l *Log) Append(h record.Header, payload []byte) (lsn uint64, p *Pending, e
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.appendLocked(h, payload, size)
+}
+
+func (l *Log) appendLocked(h record.Header, payload []byte, size int64) (uint64, *Pending, error) {
 	switch {
 	case l.err != nil:
 		return 0, nil, l.err
