@@ -88,11 +88,12 @@ type binder struct {
 }
 
 type shared struct {
-	env    Environment
-	nextID expr.ColID
-	cols   map[expr.ColID]colOrigin
-	locs   map[expr.Expr]int // positions, for errors found later
-	params *params
+	env        Environment
+	nextID     expr.ColID
+	subqueries int
+	cols       map[expr.ColID]colOrigin
+	locs       map[expr.Expr]int // positions, for errors found later
+	params     *params
 }
 
 // A colOrigin is what is known of a column id.

@@ -17,6 +17,7 @@ type cteEntry struct {
 	cols    []Column // names and types, after its alias
 	plan    *CTE
 	pending bool // being bound: only a recursive term may refer to it
+	once    bool // read in one place and without side effects: its query stands there
 	working bool // its columns are known: the recursive term may refer to it
 }
 
@@ -31,9 +32,15 @@ func (c *cteScope) find(name string) *cteEntry {
 	return nil
 }
 
-// withClause binds the WITH queries; those referred to once are inlined by the
-// optimiser.
-func (b *binder) withClause(n *pg.WithClause, outer *scope, ctes *cteScope) *cteScope {
+// withClause binds the WITH queries of a SELECT.
+func (b *binder) withClause(in *pg.SelectStmt, outer *scope, ctes *cteScope) *cteScope {
+	n := in.WithClause
+	uses := map[string]int{}
+	eachRangeVar(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: in}}, func(r *pg.RangeVar) {
+		if r.Schemaname == "" {
+			uses[r.Relname]++
+		}
+	})
 	inner := &cteScope{outer: ctes}
 	names := map[string]bool{}
 	for _, c := range n.Ctes {
@@ -53,7 +60,6 @@ func (b *binder) withClause(n *pg.WithClause, outer *scope, ctes *cteScope) *cte
 			b.fail(cte.Location, pgerr.FeatureNotSupported, "SEARCH and CYCLE are not supported")
 		}
 		entry := &cteEntry{name: cte.Ctename, plan: &CTE{Name: cte.Ctename}, pending: true}
-		entry.plan.Materialized = cte.Ctematerialized == pg.CTEMaterialize_CTEMaterializeAlways
 		if n.Recursive {
 			inner.list = append(inner.list, entry)
 			if b.recursiveCTE(cte, sel, entry, outer, inner) {
@@ -65,6 +71,7 @@ func (b *binder) withClause(n *pg.WithClause, outer *scope, ctes *cteScope) *cte
 		r := b.selectStmt(sel, outer, inner)
 		b.cteColumns(entry, cte, r.cols)
 		entry.plan.Query, entry.plan.Cols = r.node, r.cols
+		entry.once = uses[cte.Ctename] == 1 && cte.Ctematerialized != pg.CTEMaterialize_CTEMaterializeAlways && !planIsVolatile(r.node)
 		entry.pending = false
 		inner.list = append(inner.list, entry)
 	}
@@ -94,7 +101,7 @@ func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *
 		b.fail(n.Location, "42P19", "recursive query \"%s\" does not have the form non-recursive-term UNION [ALL] recursive-term", n.Ctename)
 	}
 	if sel.WithClause != nil {
-		ctes = b.withClause(sel.WithClause, outer, ctes)
+		ctes = b.withClause(sel, outer, ctes)
 	}
 	if mentions(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel.Larg}}, n.Ctename) {
 		b.fail(n.Location, "42P19", "recursive reference to query \"%s\" must not appear within its non-recursive term", n.Ctename)
@@ -148,6 +155,14 @@ func (s *scope) cteRef(c *cteEntry, n *pg.RangeVar) (Node, *source) {
 	src := &source{alias: n.Relname, byName: true, plain: true}
 	if n.Alias != nil {
 		src.alias = n.Alias.Aliasname
+	}
+	if c.once {
+		node, values := s.flatten(relation{node: c.plan.Query, cols: c.cols}, src.alias)
+		for i, col := range c.cols {
+			src.cols = append(src.cols, sourceCol{name: col.Name, value: values[i]})
+		}
+		b.renameColumns(src, n.Alias, n.Location)
+		return node, src
 	}
 	r := &CTERef{CTE: c.plan}
 	for _, col := range c.cols {

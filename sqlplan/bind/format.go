@@ -109,6 +109,18 @@ func (f *formatter) node(n Node, depth int) {
 	case *CTERef:
 		f.line(depth, "CTE %s cols=%s", v.CTE.Name, names(v.Cols))
 	}
+	for _, e := range nodeExprs(n) {
+		eachExpr(e, func(e expr.Expr) {
+			if q, ok := e.(*Subquery); ok {
+				outer := ""
+				if len(q.Outer) > 0 {
+					outer = " outer=" + names(q.Outer)
+				}
+				f.line(depth+1, "sub-query %d%s", q.N, outer)
+				f.node(q.Plan, depth+2)
+			}
+		})
+	}
 	for _, in := range inputs(n, f.seen) {
 		f.node(in, depth+1)
 	}

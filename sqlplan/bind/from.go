@@ -93,7 +93,7 @@ func (s *scope) rangeVar(n *pg.RangeVar) (Node, *source) {
 	}
 	var node Node
 	if table == nil {
-		node = b.viewQuery(rel, src)
+		node = s.viewQuery(rel, src)
 	} else {
 		scan := &Scan{Table: table, Alias: src.alias}
 		for i := range rel.Columns {
@@ -111,7 +111,8 @@ func (s *scope) rangeVar(n *pg.RangeVar) (Node, *source) {
 }
 
 // viewQuery binds the query of a view under its own path.
-func (b *binder) viewQuery(rel *catalog.Relation, src *source) Node {
+func (s *scope) viewQuery(rel *catalog.Relation, src *source) Node {
+	b := s.b
 	if b.view >= 16 {
 		panic(pgerr.New(pgerr.StatementTooComplex, "stack depth limit exceeded"))
 	}
@@ -126,19 +127,20 @@ func (b *binder) viewQuery(rel *catalog.Relation, src *source) Node {
 	inner := &binder{shared: b.shared, stmt: stmt, path: []string{"pg_catalog", rel.Schema, "public"}, view: b.view + 1}
 	r := inner.selectStmt(sel.SelectStmt, nil, nil)
 	inner.finishTypes(&r)
-	for i, c := range r.cols {
-		name := c.Name
+	for i := range r.cols {
 		if i < len(rel.Columns) {
-			name = rel.Columns[i].Name
+			r.cols[i].Name = rel.Columns[i].Name
 		}
-		out := ref(c)
-		out.Name = src.alias + "." + name
-		src.cols = append(src.cols, sourceCol{name: name, value: out})
-		col := b.cols[c.ID]
-		col.Relation, col.Attr, col.Table = rel.OID, int16(i+1), src.alias
-		b.cols[c.ID] = col
 	}
-	return r.node
+	node, values := s.flatten(r, src.alias)
+	for i, v := range values {
+		src.cols = append(src.cols, sourceCol{name: r.cols[i].Name, value: v})
+		id := v.(*expr.Col).ID
+		col := b.cols[id]
+		col.Relation, col.Attr, col.Table = rel.OID, int16(i+1), src.alias
+		b.cols[id] = col
+	}
+	return node
 }
 
 // renameColumns applies the column names of an alias.

@@ -110,8 +110,5 @@ func newCast(e expr.Expr, to pgtypes.Type, ctx castContext) expr.Expr {
 
 // decodeLiteral reads the text form of a type.
 func decodeLiteral(text string, to pgtypes.Type, style *pgtypes.TextStyle) (any, error) {
-	if style == nil {
-		style = &pgtypes.TextStyle{}
-	}
 	return pgtypes.DecodeText(to, text, style)
 }

@@ -136,8 +136,6 @@ type (
 		Recursive Node
 		UnionAll  bool
 		Cols      []Column
-
-		Materialized bool // WITH … AS MATERIALIZED: not inlined
 	}
 
 	// A CTERef reads a CTE under new column ids.
@@ -204,6 +202,7 @@ type FrameBound struct {
 // the executor can evaluate it. Outer lists the columns of enclosing queries
 // that Plan refers to: empty means that it is evaluated once a statement.
 type Subquery struct {
+	N     int // tells the sub-queries of a statement apart
 	Kind  SubqueryKind
 	Plan  Node
 	Outer []Column

@@ -69,6 +69,14 @@ func (b *binder) coerceColumn(r *relation, i int, typ pgtypes.Type) {
 		b.retype(r, i, typ)
 		return
 	}
+	if p, ok := r.node.(*Project); ok && from.OID != typ.OID && !containsSet(p.Items[i].Expr) {
+		p.Items[i].Expr = b.mustCoerce(p.Items[i].Expr, typ, implicit, -1)
+		p.Items[i].Col.Type, r.cols[i].Type = typ, typ
+		origin := b.cols[r.cols[i].ID]
+		origin.Type = typ
+		b.cols[r.cols[i].ID] = origin
+		return
+	}
 	items := make([]Item, len(r.cols))
 	cols := make([]Column, len(r.cols))
 	for k, c := range r.cols {

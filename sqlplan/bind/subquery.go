@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"strconv"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -41,14 +42,15 @@ func (q *Subquery) String() string {
 	for i, t := range q.Tests {
 		tests.WriteString(t.String() + " " + q.Ops[i].Operator + " ")
 	}
-	return tests.String() + kind + "(" + strings.TrimSpace(Format(q.Plan)) + ")"
+	return tests.String() + kind + "(sub-query " + strconv.Itoa(q.N) + ")"
 }
 
 // subLink binds a query inside an expression.
 func (s *scope) subLink(n *pg.SubLink) expr.Expr {
 	b := s.b
 	r := b.selectStmt(n.Subselect.GetSelectStmt(), s, s.ctes)
-	q := &Subquery{Plan: r.node, Typ: typeOf(pgtypes.Bool)}
+	q := b.newSubquery()
+	q.Plan = r.node
 	switch n.SubLinkType {
 	case pg.SubLinkType_EXISTS_SUBLINK:
 		q.Kind = Exists
@@ -73,6 +75,11 @@ func (s *scope) subLink(n *pg.SubLink) expr.Expr {
 	}
 	q.Outer = b.outerColumns(q.Plan)
 	return b.mark(q, n.Location)
+}
+
+func (b *binder) newSubquery() *Subquery {
+	b.subqueries++
+	return &Subquery{N: b.subqueries, Typ: typeOf(pgtypes.Bool)}
 }
 
 // quantified binds x IN (SELECT …), x op ANY (SELECT …) and ALL.
@@ -129,7 +136,7 @@ func (s *scope) rowCompareSubquery(n *pg.A_Expr, row *pg.RowExpr, sub *pg.SubLin
 		SubLinkType: pg.SubLinkType_ANY_SUBLINK, Location: sub.Location,
 		Testexpr: &pg.Node{Node: &pg.Node_RowExpr{RowExpr: row}},
 	}
-	return s.quantified(link, &Subquery{Typ: typeOf(pgtypes.Bool)}, r)
+	return s.quantified(link, s.b.newSubquery(), r)
 }
 
 // outerColumns gives the columns that a plan needs from enclosing queries.
