@@ -55,6 +55,9 @@ type Call struct {
 	Fn   *Func
 	Args []Expr
 	Typ  pgtypes.Type // the result type, polymorphism resolved
+	// Spread is a call with VARIADIC: the last argument is an array whose
+	// elements stand for the repeated ones.
+	Spread bool
 }
 
 // A Func is one overload of a function or operator, as pg_proc and pg_operator
@@ -77,7 +80,8 @@ type Func struct {
 	// Row computes the value; args are non-nil where Strict.
 	Row func(env *Env, call *Call, args []any) (any, error)
 	// Vec, where set, computes a column from columns; NULLs of strict functions
-	// are handled by it. It may return nil, nil to decline; rows are used then.
+	// are handled by it. A column is nil where call.Args has a *Const. It may
+	// return nil, nil to decline; rows are used then.
 	Vec func(env *Env, call *Call, args []*vector.Column, b *vector.Batch) (*vector.Column, error)
 	// Rows computes a set: each row has one value per column.
 	Rows func(env *Env, call *Call, args []any, emit func(row []any) error) error
