@@ -156,7 +156,11 @@ func (s *scope) aggregateCall(n *pg.FuncCall, shown string, overloads []*expr.Ag
 		return b.mark(s.addWindow(item, shown, call.Typ), n.Location)
 	}
 	owner = s.aggregateOwner(call, owner)
-	owner.checkAggregate(b, n.Location)
+	place := owner
+	if owner == s.level() {
+		place = s
+	}
+	place.checkAggregate(b, n.Location)
 	return b.mark(owner.addAggregate(call, shown), n.Location)
 }
 

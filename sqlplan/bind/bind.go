@@ -32,8 +32,9 @@ type Catalog interface {
 
 // An Environment is what binding depends on beside the statement.
 type Environment struct {
-	Catalog Catalog
-	Path    []string // the schemas that unqualified names are looked up in
+	Catalog  Catalog
+	Database string   // the name that may stand before a schema's; "" takes any
+	Path     []string // the schemas that unqualified names are looked up in
 	// ParamTypes are the declared types of $1, $2, …; 0 or Unknown ones, and
 	// missing ones, are inferred.
 	ParamTypes []pgtypes.OID
@@ -76,7 +77,7 @@ func BindSelect(stmt *syntax.Statement, sel *pg.SelectStmt, env Environment) (q 
 	rel := b.selectStmt(sel, nil, nil)
 	b.finishTypes(&rel)
 	root := optimise(b, rel.node)
-	return &Query{Root: root, Columns: root.Columns(), Params: b.params.resolved(b)}, nil
+	return &Query{Root: root, Columns: root.Columns(), Params: b.params.resolved()}, nil
 }
 
 // A binder holds the state of one statement's binding, shared by the views in it.

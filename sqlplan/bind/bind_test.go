@@ -19,7 +19,7 @@ func bindText(sql string, params ...pgtypes.OID) (*bind.Query, error) {
 		return nil, err
 	}
 	return bind.Bind(stmt, bind.Environment{
-		Catalog: newSchema(), Path: []string{"public", "pg_catalog"}, ParamTypes: params,
+		Catalog: newSchema(), Database: "bind_oracle", Path: []string{"public", "pg_catalog"}, ParamTypes: params,
 		Style: &pgtypes.TextStyle{},
 	})
 }

@@ -94,7 +94,7 @@ func (b *binder) cteColumns(entry *cteEntry, n *pg.CommonTableExpr, cols []Colum
 // recursiveCTE binds a WITH RECURSIVE query that refers to itself; false when
 // it does not, and is a plain one.
 func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *cteEntry, outer *scope, ctes *cteScope) bool {
-	if !mentions(n.Ctequery, n.Ctename) {
+	if mentions(n.Ctequery, n.Ctename) < 0 {
 		return false
 	}
 	if sel.Op != pg.SetOperation_SETOP_UNION {
@@ -103,8 +103,8 @@ func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *
 	if sel.WithClause != nil {
 		ctes = b.withClause(sel, outer, ctes)
 	}
-	if mentions(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel.Larg}}, n.Ctename) {
-		b.fail(n.Location, "42P19", "recursive reference to query \"%s\" must not appear within its non-recursive term", n.Ctename)
+	if at := mentions(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel.Larg}}, n.Ctename); at >= 0 {
+		b.fail(at, "42P19", "recursive reference to query \"%s\" must not appear within its non-recursive term", n.Ctename)
 	}
 	if len(sel.SortClause) > 0 {
 		b.fail(exprLocation(sel.SortClause[0]), pgerr.FeatureNotSupported, "ORDER BY in a recursive query is not implemented")
@@ -138,12 +138,12 @@ func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *
 	return true
 }
 
-// mentions reports whether a FROM inside n names the CTE.
-func mentions(n *pg.Node, name string) bool {
-	found := false
+// mentions gives where a FROM inside n names the CTE, or -1.
+func mentions(n *pg.Node, name string) int32 {
+	found := int32(-1)
 	eachRangeVar(n, func(r *pg.RangeVar) {
-		if r.Schemaname == "" && r.Relname == name {
-			found = true
+		if r.Schemaname == "" && r.Relname == name && found < 0 {
+			found = r.Location
 		}
 	})
 	return found

@@ -65,7 +65,7 @@ func (s *scope) expr(n *pg.Node) expr.Expr {
 		return b.mark(&expr.MinMax{Args: args, Typ: typ, Least: what == "LEAST"}, v.MinMaxExpr.Location)
 	case *pg.Node_NullTest:
 		arg := s.expr(v.NullTest.Arg)
-		return b.mark(&expr.IsNull{Arg: b.known(arg), Negate: v.NullTest.Nulltesttype == pg.NullTestType_IS_NOT_NULL}, v.NullTest.Location)
+		return b.mark(&expr.IsNull{Arg: b.knownLiteral(arg), Negate: v.NullTest.Nulltesttype == pg.NullTestType_IS_NOT_NULL}, v.NullTest.Location)
 	case *pg.Node_BooleanTest:
 		return s.booleanTest(v.BooleanTest)
 	case *pg.Node_SubLink:
@@ -100,6 +100,15 @@ func (b *binder) known(e expr.Expr) expr.Expr {
 		return b.mustCoerce(e, typeOf(pgtypes.Text), implicit, -1)
 	}
 	return e
+}
+
+// knownLiteral is known that leaves parameters alone: IS NULL does not decide
+// their type.
+func (b *binder) knownLiteral(e expr.Expr) expr.Expr {
+	if _, ok := e.(*expr.Param); ok {
+		return e
+	}
+	return b.known(e)
 }
 
 func (s *scope) constant(n *pg.A_Const) expr.Expr {
@@ -352,6 +361,9 @@ func (s *scope) indirection(n *pg.A_Indirection) expr.Expr {
 			flush()
 			f := s.fieldOf(base, v.String_.Sval)
 			if f == nil {
+				if c := n.Arg.GetColumnRef(); c != nil && isRowExpr(base) {
+					b.fail(location, pgerr.UndefinedColumn, "column %s.%s does not exist", stringsOf(c.Fields)[0], v.String_.Sval)
+				}
 				if rowFields(base) == nil {
 					b.fail(location, pgerr.WrongObjectType, "column notation .%s applied to type %s, which is not a composite type", v.String_.Sval, typeName(base.Type()))
 				}

@@ -72,6 +72,9 @@ func (s *scope) fromItem(n *pg.Node, left []*source) (node Node, sources []*sour
 
 func (s *scope) rangeVar(n *pg.RangeVar) (Node, *source) {
 	b := s.b
+	if n.Catalogname != "" && b.env.Database != "" && n.Catalogname != b.env.Database {
+		b.fail(n.Location, pgerr.FeatureNotSupported, "cross-database references are not implemented: \"%s.%s.%s\"", n.Catalogname, n.Schemaname, n.Relname)
+	}
 	if n.Schemaname == "" {
 		if c := s.ctes.find(n.Relname); c != nil {
 			return s.cteRef(c, n)
@@ -343,7 +346,6 @@ func (s *scope) joinExpr(n *pg.JoinExpr, outerLeft []*source) (Node, []*source, 
 	}
 	if n.Alias != nil {
 		joined.alias, joined.byName = n.Alias.Aliasname, true
-		children = nil
 		b.renameColumns(joined, n.Alias, -1)
 	}
 	return j, append(children, joined), lateral

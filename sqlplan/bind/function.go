@@ -51,6 +51,12 @@ func (s *scope) arguments(nodes []*pg.Node) arguments {
 		if len(a.names) > 0 {
 			s.b.fail(exprLocation(n), pgerr.SyntaxError, "positional argument cannot follow named argument")
 		}
+		if c := n.GetColumnRef(); c != nil && len(c.Fields) == 2 && c.Fields[1].GetAStar() != nil { // f(t.*) is f(t)
+			if src, _ := s.sourceNamed("", stringsOf(c.Fields)[0], c.Location); src != nil {
+				a.list = append(a.list, s.wholeRow(src, c.Location))
+				continue
+			}
+		}
 		a.list = append(a.list, s.expr(n))
 	}
 	return a
@@ -151,10 +157,6 @@ func functionCandidates(fns []*expr.Func, a arguments, spread bool) []candidate 
 			case n >= len(params):
 				c.args = append(slices.Clone(params[:fixed]), slices.Repeat([]oid{params[fixed]}, n-fixed)...)
 				c.variadic = n - fixed
-				cands = append(cands, c)
-				continue
-			case n == fixed && params[fixed] == pgtypes.AnyOID:
-				c.args = slices.Clone(params[:fixed])
 				cands = append(cands, c)
 				continue
 			}

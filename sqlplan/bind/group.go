@@ -324,7 +324,7 @@ func (s *scope) groupingFunc(n *pg.GroupingFunc) expr.Expr {
 	}
 	args := make([]expr.Expr, len(n.Args))
 	for i, a := range n.Args {
-		args[i] = s.expr(a)
+		args[i] = s.b.mark(s.expr(a), exprLocation(a))
 	}
 	s.grouped.any = true
 	return s.b.mark(&groupingMark{args: args, location: n.Location}, n.Location)

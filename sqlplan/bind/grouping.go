@@ -48,7 +48,7 @@ func (s *scope) groupingBits(m *groupingMark) expr.Expr {
 			}
 		}
 		if place < 0 {
-			b.fail(m.location, pgerr.GroupingError, "arguments to GROUPING must be grouping expressions of the associated query level")
+			panic(pgerr.New(pgerr.GroupingError, "arguments to GROUPING must be grouping expressions of the associated query level").At(b.locs[a]))
 		}
 		if g.sets == nil {
 			continue

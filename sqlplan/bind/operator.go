@@ -322,6 +322,7 @@ func (b *binder) rowOperator(op string, left, right []expr.Expr, location int32)
 		}
 		return out
 	}
+	b.operator("", op, left[0], right[0], location)
 	switch op {
 	case "=":
 		return b.mark(newAnd(each("=", len(left))), location)

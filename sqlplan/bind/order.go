@@ -136,10 +136,14 @@ func (s *scope) distinct(n *pg.SelectStmt, targets *[]target, order []sortSpec) 
 		return nil
 	}
 	var on []int
+	places := map[int]int32{}
 	s.in(inDistinctOn, func() {
 		for _, d := range n.DistinctClause {
 			t := s.findTarget(d, targets, "DISTINCT ON", false)
 			b.checkEquality((*targets)[t].expr.Type(), exprLocation(d))
+			if _, ok := places[t]; !ok {
+				places[t] = exprLocation(d)
+			}
 			known := false
 			for _, o := range on {
 				known = known || o == t
@@ -158,17 +162,17 @@ func (s *scope) distinct(n *pg.SelectStmt, targets *[]target, order []sortSpec) 
 		switch {
 		case left[o.target]:
 			if skipped {
-				b.fail(o.location, pgerr.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
+				b.fail(places[o.target], pgerr.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
 			}
 		default:
 			skipped = true
 		}
 		delete(left, o.target)
 	}
-	if skipped && len(left) > 0 {
-		for _, d := range n.DistinctClause {
-			if t := s.findTarget(d, targets, "DISTINCT ON", false); left[t] {
-				b.fail(exprLocation(d), pgerr.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
+	if skipped {
+		for _, t := range on {
+			if left[t] {
+				b.fail(places[t], pgerr.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
 			}
 		}
 	}

@@ -12,11 +12,10 @@ import (
 // context that they stand in.
 type params struct {
 	types []oid
-	refs  []int // position of the first reference
 }
 
 func newParams(declared []oid) *params {
-	p := &params{types: make([]oid, len(declared)), refs: make([]int, len(declared))}
+	p := &params{types: make([]oid, len(declared))}
 	for i, t := range declared {
 		if t != pgtypes.Unknown {
 			p.types[i] = t
@@ -34,10 +33,7 @@ func (p *params) ref(b *binder, n *pg.ParamRef) expr.Expr {
 		b.fail(n.Location, pgerr.UndefinedParameter, "there is no parameter $%d", i)
 	}
 	for len(p.types) < i {
-		p.types, p.refs = append(p.types, 0), append(p.refs, 0)
-	}
-	if p.refs[i-1] == 0 {
-		p.refs[i-1] = b.at(n.Location)
+		p.types = append(p.types, 0)
 	}
 	typ := p.types[i-1]
 	if typ == 0 {
@@ -62,10 +58,10 @@ func (p *params) decide(b *binder, ref *expr.Param, typ pgtypes.Type) expr.Expr 
 }
 
 // resolved gives every type, or 42P18 for one that nothing decided.
-func (p *params) resolved(b *binder) []oid {
+func (p *params) resolved() []oid {
 	for i, t := range p.types {
 		if t == 0 {
-			panic(pgerr.New(pgerr.IndeterminateDatatype, "could not determine data type of parameter $%d", i+1).At(p.refs[i]))
+			panic(pgerr.New(pgerr.IndeterminateDatatype, "could not determine data type of parameter $%d", i+1))
 		}
 	}
 	return p.types

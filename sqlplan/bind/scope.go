@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -148,6 +149,9 @@ func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 	case 3:
 		return s.qualified(names[0], names[1], names[2], n.Location)
 	case 4:
+		if b.env.Database != "" && names[0] != b.env.Database {
+			b.fail(n.Location, pgerr.FeatureNotSupported, "cross-database references are not implemented: %s", strings.Join(names, "."))
+		}
 		return s.qualified(names[1], names[2], names[3], n.Location)
 	}
 	b.fail(n.Location, pgerr.SyntaxError, "improper qualified name (too many dotted names): %s", strings.Join(names, "."))
@@ -185,12 +189,11 @@ func (s *scope) qualified(schema, table, column string, location int32) expr.Exp
 // missingSource reports a qualifier that names nothing that can be used here.
 func (s *scope) missingSource(schema, table string, location int32) {
 	for at := s; at != nil; at = at.outer {
-		for _, src := range at.hidden {
-			if src.alias == table {
-				panic(pgerr.New(pgerr.UndefinedTable, "invalid reference to FROM-clause entry for table \"%s\"", table).
-					WithDetail("There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", table).
-					At(s.b.at(location)))
-			}
+		covered := slices.ContainsFunc(at.items, func(src *source) bool { return !src.byName && src.alias == table })
+		if covered || slices.ContainsFunc(at.hidden, func(src *source) bool { return src.alias == table }) {
+			panic(pgerr.New(pgerr.UndefinedTable, "invalid reference to FROM-clause entry for table \"%s\"", table).
+				WithDetail("There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", table).
+				At(s.b.at(location)))
 		}
 		for _, src := range at.items {
 			if src.rel != nil && src.rel.Name == table && src.alias != table {

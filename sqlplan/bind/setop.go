@@ -50,6 +50,9 @@ func (b *binder) combine(n *pg.SelectStmt, left, right relation) relation {
 		b.coerceColumn(&left, i, typ)
 		b.coerceColumn(&right, i, typ)
 		if !n.All {
+			if common == lt.OID {
+				location = nthTarget(n.Larg, i)
+			}
 			b.checkEquality(typ, location)
 		}
 		op.Cols = append(op.Cols, b.newCol(left.cols[i].Name, typ, ""))

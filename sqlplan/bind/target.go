@@ -191,6 +191,9 @@ func exprLocation(n *pg.Node) int32 {
 	case *pg.Node_AIndirection:
 		return exprLocation(v.AIndirection.Arg)
 	case *pg.Node_TypeCast:
+		if k := v.TypeCast.Arg.GetAConst(); k != nil {
+			return k.Location // a typed literal stands where its text does
+		}
 		return leftmost(v.TypeCast.Location, leftmost(v.TypeCast.TypeName.Location, exprLocation(v.TypeCast.Arg)))
 	case *pg.Node_CollateClause:
 		return exprLocation(v.CollateClause.Arg)

@@ -153,7 +153,8 @@ func (b *binder) typmod(t oid, n *pg.TypeName) int32 {
 		}
 		return mods[0]<<16 | precision
 	}
-	b.fail(n.Location, pgerr.SyntaxError, "type modifier is not allowed for type \"%s\"", typeName(typeOf(t)))
+	_, name := splitName(n.Names)
+	b.fail(n.Location, pgerr.SyntaxError, "type modifier is not allowed for type \"%s\"", name)
 	return -1
 }
 

@@ -222,6 +222,11 @@ func (s *scope) frameOffset(def *pg.WindowDef, n *pg.Node, mode byte, item *Wind
 		}
 	}
 	out := b.coerce(e, target, implicit, location)
+	if out == nil && mode == 'r' {
+		panic(pgerr.New(pgerr.FeatureNotSupported, "RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s and offset type %s",
+			typeName(item.Order[0].Expr.Type()), typeName(e.Type())).
+			WithHint("Cast the offset value to an appropriate type.").At(b.at(location)))
+	}
 	if out == nil {
 		b.fail(location, pgerr.DatatypeMismatch, "argument of %s must be type %s, not type %s", what, typeName(target), typeName(e.Type()))
 	}

@@ -122,7 +122,7 @@ func parseError(err error) error {
 	case strings.HasSuffix(e.Message, "is not supported"), strings.Contains(e.Message, "not yet implemented"),
 		strings.HasPrefix(e.Message, "cross-database references are not implemented"):
 		code = pgerr.FeatureNotSupported
-	case strings.Contains(e.Message, "window frame"), strings.HasPrefix(e.Message, "frame start"), strings.HasPrefix(e.Message, "frame starting from"):
+	case strings.Contains(e.Message, "window frame"), strings.HasPrefix(e.Message, "frame start"), strings.HasPrefix(e.Message, "frame end"), strings.HasPrefix(e.Message, "frame starting from"):
 		code = pgerr.WindowingError
 	}
 	return pgerr.New(code, "%s", e.Message).At(e.Cursorpos)
