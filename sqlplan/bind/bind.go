@@ -100,7 +100,8 @@ type shared struct {
 // A colOrigin is what is known of a column id.
 type colOrigin struct {
 	Column
-	scope *scope // the query level whose FROM it belongs to, nil if computed
+	scope  *scope     // the query level whose FROM it belongs to, nil if computed
+	fields []rowField // of a composite value whose columns are known
 }
 
 func newBinder(stmt *syntax.Statement, env Environment) *binder {

@@ -28,6 +28,9 @@ func canCoerce(from, to oid, ctx castContext) bool {
 	if from == pgtypes.Anyarray && to == pgtypes.Text {
 		return ctx >= assignment
 	}
+	if e := elementType(from); e != 0 && !pgtypes.IsArray(from) && pgtypes.IsArray(to) { // int2vector to int2[]
+		return canCoerce(e, elementType(to), ctx)
+	}
 	c, ok := pgtypes.CastContext(from, to)
 	if !ok {
 		return false

@@ -167,7 +167,7 @@ func (s *scope) cteRef(c *cteEntry, n *pg.RangeVar) (Node, *source) {
 	r := &CTERef{CTE: c.plan}
 	for _, col := range c.cols {
 		out := b.newCol(col.Name, col.Type, src.alias)
-		b.cols[out.ID] = colOrigin{Column: out, scope: s.level()}
+		b.cols[out.ID] = colOrigin{Column: out, scope: s.level(), fields: b.cols[col.ID].fields}
 		r.Cols = append(r.Cols, out)
 		src.cols = append(src.cols, sourceCol{name: col.Name, value: ref(out)})
 	}

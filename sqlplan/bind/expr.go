@@ -364,7 +364,7 @@ func (s *scope) indirection(n *pg.A_Indirection) expr.Expr {
 				if c := n.Arg.GetColumnRef(); c != nil && isRowExpr(base) {
 					b.fail(location, pgerr.UndefinedColumn, "column %s.%s does not exist", stringsOf(c.Fields)[0], v.String_.Sval)
 				}
-				if rowFields(base) == nil {
+				if b.rowFields(base) == nil {
 					b.fail(location, pgerr.WrongObjectType, "column notation .%s applied to type %s, which is not a composite type", v.String_.Sval, typeName(base.Type()))
 				}
 				b.fail(location, pgerr.UndefinedColumn, "could not identify column \"%s\" in record data type", v.String_.Sval)
@@ -380,7 +380,7 @@ func (s *scope) indirection(n *pg.A_Indirection) expr.Expr {
 
 // fieldOf selects a field of a composite value, nil when there is none.
 func (s *scope) fieldOf(e expr.Expr, name string) expr.Expr {
-	for i, f := range rowFields(e) {
+	for i, f := range s.b.rowFields(e) {
 		if f.name == name {
 			return s.b.mark(newField(e, i, f), -1)
 		}

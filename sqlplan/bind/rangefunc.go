@@ -50,7 +50,7 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 			scan.Func = call
 			s.callColumns(scan, src, call, n.Alias)
 		default:
-			src.scalar = rowFields(e) == nil
+			src.scalar = b.rowFields(e) == nil
 			col := b.newCol(src.alias, e.Type(), src.alias)
 			b.cols[col.ID] = colOrigin{Column: col, scope: s.level()}
 			scan.Cols = []Column{col}

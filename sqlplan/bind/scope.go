@@ -140,6 +140,9 @@ func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 		if src, _ := s.sourceNamed("", names[0], n.Location); src != nil {
 			return s.wholeRow(src, n.Location)
 		}
+		if names[0] == "tableoid" && len(s.items) == 1 && s.items[0].rel != nil {
+			return b.tableOID(s.items[0], n.Location)
+		}
 		if hint := s.hiddenHint(names[0]); hint != "" {
 			panic(pgerr.New(pgerr.UndefinedColumn, "column \"%s\" does not exist", names[0]).WithDetail("%s", hint).At(b.at(n.Location)))
 		}
@@ -174,7 +177,7 @@ func (s *scope) qualified(schema, table, column string, location int32) expr.Exp
 	}
 	if found == nil {
 		if column == "tableoid" && src.rel != nil {
-			return s.b.mark(&expr.Const{Typ: pgtypes.Of(pgtypes.Oid), Val: int64(src.rel.OID)}, location)
+			return s.b.tableOID(src, location)
 		}
 		if src.scalar && len(src.cols) > 0 {
 			if e := s.fieldOf(s.b.copyRef(src.cols[0].value, location), column); e != nil {
@@ -184,6 +187,11 @@ func (s *scope) qualified(schema, table, column string, location int32) expr.Exp
 		s.b.fail(location, pgerr.UndefinedColumn, "column %s.%s does not exist", table, column)
 	}
 	return s.b.copyRef(found, location)
+}
+
+// tableOID is the one system column that clients ask for.
+func (b *binder) tableOID(src *source, location int32) expr.Expr {
+	return b.mark(&expr.Const{Typ: typeOf(pgtypes.Oid), Val: int64(src.rel.OID)}, location)
 }
 
 // missingSource reports a qualifier that names nothing that can be used here.

@@ -253,6 +253,11 @@ func (b *binder) outputColumn(t *target) Column {
 		col.Relation, col.Attr = origin.Relation, origin.Attr
 		b.cols[col.ID] = colOrigin{Column: col}
 	}
+	if fields := b.rowFields(t.expr); fields != nil {
+		origin := b.cols[col.ID]
+		origin.fields = fields
+		b.cols[col.ID] = origin
+	}
 	return col
 }
 

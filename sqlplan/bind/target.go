@@ -41,7 +41,7 @@ func (s *scope) targetList(list []*pg.Node) []target {
 func (s *scope) expandRow(in *pg.A_Indirection) []target {
 	row := s.expr(in.Arg)
 	location := exprLocation(in.Arg)
-	fields := rowFields(row)
+	fields := s.b.rowFields(row)
 	if fields == nil {
 		s.b.fail(location, "42809", "column notation .* applied to type %s, which is not a composite type", typeName(row.Type()))
 	}
@@ -149,13 +149,16 @@ type rowField struct {
 }
 
 // rowFields gives the columns of a composite value, nil when e is none.
-func rowFields(e expr.Expr) []rowField {
+func (b *binder) rowFields(e expr.Expr) []rowField {
 	if call, ok := e.(*expr.Call); ok && len(call.Fn.Columns) > 1 {
 		fields := make([]rowField, len(call.Fn.Columns))
 		for i, c := range call.Fn.Columns {
 			fields[i] = rowField{name: c.Name, typ: pgtypes.Of(callColumnType(call, c.Type))}
 		}
 		return fields
+	}
+	if c, ok := e.(*expr.Col); ok {
+		return b.cols[c.ID].fields
 	}
 	return rowExprFields(e)
 }
