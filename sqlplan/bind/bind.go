@@ -102,6 +102,7 @@ type colOrigin struct {
 	Column
 	scope  *scope     // the query level whose FROM it belongs to, nil if computed
 	fields []rowField // of a composite value whose columns are known
+	keyOf  expr.ColID // of a grouping key: the column that it is
 }
 
 func newBinder(stmt *syntax.Statement, env Environment) *binder {

@@ -2,12 +2,15 @@ package bind_test
 
 import (
 	"context"
+	"os"
 	"slices"
+	"testing"
 
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/sqlplan/bind"
 )
 
 // table is a relation without rows.
@@ -121,4 +124,10 @@ func (schema) Type(string, string, []string) (pgtypes.OID, bool) { return 0, fal
 
 func (schema) HasSchema(name string) bool {
 	return name == "public" || name == "pg_catalog" || name == "information_schema"
+}
+
+// The tests inside the package use the same catalog.
+func TestMain(m *testing.M) {
+	bind.TestCatalog = newSchema()
+	os.Exit(m.Run())
 }

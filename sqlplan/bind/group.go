@@ -214,7 +214,7 @@ func (s *scope) aggregate(input Node, targets []target, having *expr.Expr) Node 
 			name, table = origin.Name, origin.Table
 			k.col = b.newCol(name, k.expr.Type(), table)
 			k.col.Relation, k.col.Attr = origin.Relation, origin.Attr
-			b.cols[k.col.ID] = colOrigin{Column: k.col, fields: origin.fields}
+			b.cols[k.col.ID] = colOrigin{Column: k.col, fields: origin.fields, keyOf: c.ID}
 		} else {
 			if t := k.target; t >= 0 && !targets[t].hidden {
 				name = targets[t].name

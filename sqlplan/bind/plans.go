@@ -4,20 +4,31 @@ import (
 	"github.com/tael-sql/tael-sql/internal/expr"
 )
 
-// mapPlan copies a plan with every expression replaced by f of it.
+// mapPlan copies a plan with every expression replaced by f of it. CTEs that
+// need nothing from outside stay as they are.
 func mapPlan(n Node, f func(expr.Expr) expr.Expr) Node {
-	return newPlanMapper(f).node(n)
+	return (&planMapper{f: f, ctes: make(map[*CTE]*CTE), freeOnly: true}).node(n)
 }
 
 // A planMapper copies plans; a CTE that several places read stays one.
 type planMapper struct {
-	f       func(expr.Expr) expr.Expr
-	ctes    map[*CTE]*CTE
-	keepCTE bool // leave CTEs as they are
+	f        func(expr.Expr) expr.Expr
+	ctes     map[*CTE]*CTE
+	freeOnly bool // leave CTEs that need nothing from outside
+	keepCTE  bool // leave all CTEs
 }
 
+// newPlanMapper makes a mapper whose f need not enter the plans of sub-queries:
+// the mapper does, so that they share the CTEs of the plan around them.
 func newPlanMapper(f func(expr.Expr) expr.Expr) *planMapper {
-	return &planMapper{f: f, ctes: make(map[*CTE]*CTE)}
+	m := &planMapper{ctes: make(map[*CTE]*CTE)}
+	m.f = func(e expr.Expr) expr.Expr {
+		return f(rewriteShallow(e, func(q *Subquery) *Subquery {
+			q.Plan = m.node(q.Plan)
+			return q
+		}))
+	}
+	return m
 }
 
 func (m *planMapper) expr(e expr.Expr) expr.Expr {
@@ -99,6 +110,10 @@ func (m *planMapper) node(n Node) Node {
 func (m *planMapper) cte(c *CTE) *CTE {
 	if done, ok := m.ctes[c]; ok {
 		return done
+	}
+	if m.freeOnly && len(freeColumns(&CTERef{CTE: c})) == 0 {
+		m.ctes[c] = c
+		return c
 	}
 	cp := *c
 	m.ctes[c] = &cp

@@ -1,8 +1,11 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
 
 // prune drops the columns that nothing uses: of scans, of projections, and
@@ -115,10 +118,9 @@ func optimise(b *binder, root Node) Node {
 	done := map[*CTE]bool{}
 	var all func(n Node) Node
 	subqueries := func(e expr.Expr) expr.Expr {
-		return rewriteShallow(e, func(q *Subquery) *Subquery {
-			cp := *q
-			cp.Plan = all(q.Plan)
-			return &cp
+		return rewriteShallow(settle(e), func(q *Subquery) *Subquery {
+			q.Plan = all(q.Plan)
+			return q
 		})
 	}
 	all = func(n Node) Node {
@@ -132,16 +134,37 @@ func optimise(b *binder, root Node) Node {
 				}
 			}
 		})
-		m := newPlanMapper(subqueries)
-		m.keepCTE = true
-		return m.node(n)
+		return (&planMapper{f: subqueries, keepCTE: true}).node(n)
 	}
 	root = all(root)
 	prune(root)
+	b.nameColumns(root)
 	return root
 }
 
-// rewriteShallow replaces the sub-queries of an expression; f enters their plans.
+// settle makes text of the literals that nothing typed, such as those of a ROW.
+func settle(e expr.Expr) expr.Expr {
+	if c, ok := e.(*expr.Const); ok && c.Typ.OID == pgtypes.Unknown {
+		return &expr.Const{Typ: typeOf(pgtypes.Text), Val: c.Val}
+	}
+	children := e.Children()
+	var changed []expr.Expr
+	for i, c := range children {
+		if r := settle(c); r != c {
+			if changed == nil {
+				changed = slices.Clone(children)
+			}
+			changed[i] = r
+		}
+	}
+	if changed == nil {
+		return e
+	}
+	return e.With(changed)
+}
+
+// rewriteShallow replaces the sub-queries of an expression by f of a copy;
+// f enters their plans.
 func rewriteShallow(e expr.Expr, f func(*Subquery) *Subquery) expr.Expr {
 	if q, ok := e.(*Subquery); ok {
 		cp := *q

@@ -10,31 +10,24 @@ import (
 // Expressions that fail are left for the execution to report.
 func (q *Query) With(params []any, env *expr.Env) *Query {
 	cp := *q
-	cp.Root = mapPlan(q.Root, func(e expr.Expr) expr.Expr { return fold(bindParams(e, params), env) })
+	m := newPlanMapper(func(e expr.Expr) expr.Expr { return fold(bindParams(e, params), env) })
+	cp.Root = m.node(q.Root)
 	return &cp
 }
 
-// bindParams replaces parameters; it enters the plans of sub-queries.
+// bindParams replaces parameters.
 func bindParams(e expr.Expr, params []any) expr.Expr {
-	if len(params) == 0 {
+	if p, ok := e.(*expr.Param); ok && p.N <= len(params) {
+		return &expr.Const{Typ: p.Typ, Val: params[p.N-1]}
+	}
+	if len(params) == 0 || len(e.Children()) == 0 {
 		return e
 	}
-	return rewrite(e, func(e expr.Expr) expr.Expr {
-		if p, ok := e.(*expr.Param); ok && p.N <= len(params) {
-			return &expr.Const{Typ: p.Typ, Val: params[p.N-1]}
-		}
-		return nil
-	})
+	return e.With(mapList(e.Children(), func(c expr.Expr) expr.Expr { return bindParams(c, params) }))
 }
 
 // fold computes the constant parts of an expression, from the bottom.
 func fold(e expr.Expr, env *expr.Env) expr.Expr {
-	if q, ok := e.(*Subquery); ok {
-		cp := *q
-		cp.Tests = mapList(q.Tests, func(t expr.Expr) expr.Expr { return fold(t, env) })
-		cp.Plan = mapPlan(q.Plan, func(e expr.Expr) expr.Expr { return fold(e, env) })
-		return &cp
-	}
 	children := e.Children()
 	constant := true
 	changed := false

@@ -2,6 +2,7 @@ package bind
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -151,7 +152,7 @@ func same(a, b expr.Expr) bool {
 	if a == b {
 		return true
 	}
-	if a.Type().OID != b.Type().OID {
+	if a.Type().OID != b.Type().OID || reflect.TypeOf(a) != reflect.TypeOf(b) {
 		return false
 	}
 	ca, okA := a.(*expr.Col)
@@ -160,6 +161,43 @@ func same(a, b expr.Expr) bool {
 		return okA && okB && ca.ID == cb.ID
 	}
 	return key(a) == key(b)
+}
+
+// nameColumns gives every column id of a finished plan one name, and no name to
+// two of them, so that the texts of equal expressions are equal, and of others
+// are not. A grouping key that is a column keeps its name. The plan is still the
+// binder's own: it is changed in place.
+func (b *binder) nameColumns(root Node) {
+	names := map[expr.ColID]string{}
+	taken := map[string]bool{}
+	nameOf := func(id expr.ColID) string {
+		for b.cols[id].keyOf != 0 {
+			id = b.cols[id].keyOf
+		}
+		name, ok := names[id]
+		if !ok {
+			name = ref(b.cols[id].Column).Name
+			if taken[name] {
+				name = fmt.Sprintf("%s#%d", name, id)
+			}
+			names[id], taken[name] = name, true
+		}
+		return name
+	}
+	var plan func(Node)
+	plan = func(n Node) {
+		eachPlanExpr(n, func(e expr.Expr) {
+			eachExpr(e, func(e expr.Expr) {
+				switch v := e.(type) {
+				case *expr.Col:
+					v.Name = nameOf(v.ID)
+				case *Subquery:
+					plan(v.Plan)
+				}
+			})
+		})
+	}
+	plan(root)
 }
 
 // eachRangeVar visits the tables named anywhere inside a parse tree.

@@ -1,0 +1,62 @@
+package bind_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/sqlplan/bind"
+)
+
+// Values replace parameters everywhere, and the query itself stays as it was.
+func TestWith(t *testing.T) {
+	q, err := bindText(`SELECT service FROM spans s WHERE duration_ms > $1
+		AND EXISTS (SELECT 1 FROM logs l WHERE l.trace_id = s.trace_id AND l.severity = $2) LIMIT $3`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := bind.Format(q.Root)
+	got := bind.Format(q.With([]any{1.5, "error", int64(7)}, nil).Root)
+	for _, want := range []string{"> '1.5'::double precision", "= 'error'::text", "count='7'::bigint"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "$") {
+		t.Errorf("a parameter is left:\n%s", got)
+	}
+	if bind.Format(q.Root) != before {
+		t.Error("With changed the query")
+	}
+}
+
+// A CTE that the query and a sub-query of it read stays one CTE: its rows are
+// computed once.
+func TestWithKeepsCTE(t *testing.T) {
+	q, err := bindText(`WITH x AS (SELECT service, $1::int AS n FROM spans)
+		SELECT * FROM x WHERE n = (SELECT max(n) FROM x)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bind.Format(q.With([]any{int64(1)}, nil).Root)
+	if n := strings.Count(text, "Scan spans"); n != 1 {
+		t.Errorf("the CTE is printed %d times:\n%s", n, text)
+	}
+}
+
+// Declared parameter types decide before any context does.
+func TestDeclaredParameters(t *testing.T) {
+	q, err := bindText("SELECT $1, $2, $3 + 1", pgtypes.Int8, 0, pgtypes.Unknown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []pgtypes.OID{pgtypes.Int8, pgtypes.Text, pgtypes.Int4}
+	for i, p := range q.Params {
+		if p != want[i] {
+			t.Errorf("$%d is %d, not %d", i+1, p, want[i])
+		}
+	}
+	if _, err := bindText("SELECT upper($1)", pgtypes.Int8); err == nil {
+		t.Error("upper(bigint) was bound")
+	}
+}
