@@ -133,10 +133,11 @@ func (s *scope) constant(n *pg.A_Const) expr.Expr {
 // numeric is a number that is no int4: an int8 if it fits, else a numeric.
 func (s *scope) numeric(text string, location int32) *expr.Const {
 	clean := strings.ReplaceAll(text, "_", "")
-	if i, err := strconv.ParseInt(clean, 0, 64); err == nil && !strings.ContainsAny(clean, ".eE") || err == nil && strings.HasPrefix(clean, "0x") {
-		if len(clean) > 1 && clean[0] == '0' && clean[1] >= '0' && clean[1] <= '9' {
-			i, _ = strconv.ParseInt(clean, 10, 64)
-		}
+	base := 10
+	if digits := strings.TrimPrefix(clean, "-"); len(digits) > 1 && digits[0] == '0' && strings.ContainsRune("xXoObB", rune(digits[1])) {
+		base = 0
+	}
+	if i, err := strconv.ParseInt(clean, base, 64); err == nil {
 		return &expr.Const{Typ: typeOf(pgtypes.Int8), Val: i}
 	}
 	v, err := decodeLiteral(clean, typeOf(pgtypes.Numeric), s.b.env.Style)

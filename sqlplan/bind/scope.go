@@ -140,8 +140,10 @@ func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 		if src, _ := s.sourceNamed("", names[0], n.Location); src != nil {
 			return s.wholeRow(src, n.Location)
 		}
-		if names[0] == "tableoid" && len(s.items) == 1 && s.items[0].rel != nil {
-			return b.tableOID(s.items[0], n.Location)
+		if len(s.items) == 1 {
+			if e := b.systemColumn(s.items[0], names[0], n.Location); e != nil {
+				return e
+			}
 		}
 		if hint := s.hiddenHint(names[0]); hint != "" {
 			panic(pgerr.New(pgerr.UndefinedColumn, "column \"%s\" does not exist", names[0]).WithDetail("%s", hint).At(b.at(n.Location)))
@@ -176,8 +178,8 @@ func (s *scope) qualified(schema, table, column string, location int32) expr.Exp
 		}
 	}
 	if found == nil {
-		if column == "tableoid" && src.rel != nil {
-			return s.b.tableOID(src, location)
+		if e := s.b.systemColumn(src, column, location); e != nil {
+			return e
 		}
 		if src.scalar && len(src.cols) > 0 {
 			if e := s.fieldOf(s.b.copyRef(src.cols[0].value, location), column); e != nil {
@@ -189,9 +191,20 @@ func (s *scope) qualified(schema, table, column string, location int32) expr.Exp
 	return s.b.copyRef(found, location)
 }
 
-// tableOID is the one system column that clients ask for.
-func (b *binder) tableOID(src *source, location int32) expr.Expr {
-	return b.mark(&expr.Const{Typ: typeOf(pgtypes.Oid), Val: int64(src.rel.OID)}, location)
+// systemColumn gives the system columns that clients ask for. A row is visible
+// to everybody, as one that PostgreSQL has frozen: its xmin is 2.
+func (b *binder) systemColumn(src *source, name string, location int32) expr.Expr {
+	if src.rel == nil {
+		return nil
+	}
+	switch name {
+	case "tableoid":
+		return b.mark(&expr.Const{Typ: typeOf(pgtypes.Oid), Val: int64(src.rel.OID)}, location)
+	case "xmin":
+		frozen := &expr.Const{Typ: typeOf(pgtypes.Unknown), Val: "2"}
+		return b.mark(b.literal(frozen, typeOf(pgtypes.Xid), location), location)
+	}
+	return nil
 }
 
 // missingSource reports a qualifier that names nothing that can be used here.
