@@ -38,7 +38,7 @@ var windowFunctions = map[string][]*expr.Func{
 // rankCall binds a function that only works OVER a window.
 func (s *scope) rankCall(n *pg.FuncCall, shown string, fns []*expr.Func) expr.Expr {
 	b := s.b
-	if n.Over == nil && !n.AggWithinGroup {
+	if n.Over == nil {
 		a := s.arguments(n.Args)
 		if fn, _ := b.chooseFunction(fns, a, false); fn == nil {
 			b.noFunction(fns, a, shown, n)
@@ -160,7 +160,7 @@ func (s *scope) aggregateCall(n *pg.FuncCall, shown string, overloads []*expr.Ag
 	if owner == s.level() {
 		place = s
 	}
-	place.checkAggregate(b, n.Location)
+	place.checkAggregate(b, place == s, n.Location)
 	return b.mark(owner.addAggregate(call, shown), n.Location)
 }
 

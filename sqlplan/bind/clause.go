@@ -39,13 +39,15 @@ func (s *scope) in(c clause, f func()) {
 }
 
 // checkAggregate refuses an aggregate where none may stand. s is the level that
-// the aggregate belongs to.
-func (s *scope) checkAggregate(b *binder, location int32) {
+// the aggregate belongs to; direct: it stands in an expression of that level.
+func (s *scope) checkAggregate(b *binder, direct bool, location int32) {
 	switch s.clause {
 	case inTarget, inOrderBy, inHaving, inDistinctOn, inWindow:
 		return
 	case inFunctionFrom:
-		b.fail(location, pgerr.GroupingError, "aggregate functions are not allowed in FROM clause of their own query level")
+		if !direct {
+			b.fail(location, pgerr.GroupingError, "aggregate functions are not allowed in FROM clause of their own query level")
+		}
 	case inAggregate:
 		b.fail(location, pgerr.GroupingError, "aggregate function calls cannot be nested")
 	}

@@ -81,10 +81,10 @@ func (s *scope) funcCall(n *pg.FuncCall) expr.Expr {
 		ranks = windowFunctions[name]
 	}
 	switch {
-	case len(aggs) > 0 && (n.Over == nil || len(ranks) == 0):
-		return s.aggregateCall(n, shown, aggs)
-	case len(ranks) > 0:
+	case len(ranks) > 0 && !n.AggWithinGroup:
 		return s.rankCall(n, shown, ranks)
+	case len(aggs) > 0:
+		return s.aggregateCall(n, shown, aggs)
 	}
 	a := s.arguments(n.Args)
 	var fns []*expr.Func

@@ -319,6 +319,11 @@ func (s *scope) overGroupsIn(e expr.Expr, inSubquery bool) expr.Expr {
 // groupingFunc binds GROUPING(a, b): one bit for each argument, 1 where the row
 // was not grouped by it.
 func (s *scope) groupingFunc(n *pg.GroupingFunc) expr.Expr {
+	switch s.clause {
+	case inTarget, inOrderBy, inHaving, inDistinctOn, inWindow:
+	default:
+		s.b.fail(n.Location, pgerr.GroupingError, "grouping operations are not allowed in %s", clauseNames[s.clause])
+	}
 	if len(n.Args) > 31 {
 		s.b.fail(n.Location, pgerr.TooManyArguments, "GROUPING must have fewer than 32 arguments")
 	}

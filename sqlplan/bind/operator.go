@@ -76,12 +76,6 @@ func (b *binder) operator(schema, op string, left, right expr.Expr, location int
 	if op == "!=" {
 		op = "<>"
 	}
-	if schema != "" && schema != "pg_catalog" {
-		if !b.env.Catalog.HasSchema(schema) {
-			b.fail(location, pgerr.InvalidSchemaName, "schema \"%s\" does not exist", schema)
-		}
-		op = schema + "." + op
-	}
 	if l, r := rowExprFields(left), rowExprFields(right); l != nil && r != nil && isRowExpr(left) && isRowExpr(right) {
 		return b.rowOperator(op, rowArgs(left), rowArgs(right), location)
 	}
@@ -89,16 +83,19 @@ func (b *binder) operator(schema, op string, left, right expr.Expr, location int
 	if left == nil {
 		args = args[1:]
 	}
-	fn := b.findOperator(op, args, location)
+	fn := b.findOperator(schema, op, args, location)
 	return b.makeCall(fn, args, location)
 }
 
 // findOperator is PostgreSQL's oper().
-func (b *binder) findOperator(op string, args []expr.Expr, location int32) *expr.Func {
+func (b *binder) findOperator(schema, op string, args []expr.Expr, location int32) *expr.Func {
 	input := argTypes(args)
 	var cands []candidate
+	if schema != "" && !b.env.Catalog.HasSchema(schema) {
+		b.fail(location, pgerr.InvalidSchemaName, "schema \"%s\" does not exist", schema)
+	}
 	for _, f := range expr.Operators(op) {
-		if len(f.Args) == len(args) {
+		if (schema == "" || schema == "pg_catalog") && len(f.Args) == len(args) {
 			cands = append(cands, candidate{fn: f, args: f.Args})
 		}
 	}
@@ -123,6 +120,9 @@ func (b *binder) findOperator(op string, args []expr.Expr, location int32) *expr
 	best, n := chooseCandidate(cands, input)
 	if best != nil {
 		return best.fn
+	}
+	if schema != "" {
+		op = schema + "." + op
 	}
 	var sig string
 	if len(args) == 1 {
@@ -200,7 +200,7 @@ func (b *binder) scalarArray(schema, op string, left, right expr.Expr, all bool,
 		}
 	}
 	probe := []expr.Expr{left, &expr.Const{Typ: typeOf(elem)}}
-	fn := b.findOperator(op, probe, location)
+	fn := b.findOperator(schema, op, probe, location)
 	if fn.Result != pgtypes.Bool {
 		b.fail(location, pgerr.WrongObjectType, "op ANY/ALL (array) requires operator to yield boolean")
 	}
@@ -277,7 +277,7 @@ func (s *scope) inList(n *pg.A_Expr, op string) expr.Expr {
 		}
 		if fits {
 			probe := &expr.Const{Typ: typeOf(common)}
-			fn := b.findOperator("=", []expr.Expr{left, probe}, n.Location)
+			fn := b.findOperator("", "=", []expr.Expr{left, probe}, n.Location)
 			solution, _ := solvePolymorphic([]oid{left.Type().OID, common}, fn.Args)
 			l := b.mustCoerce(left, typeOf(solution.resolve(fn.Args[0])), implicit, -1)
 			for i := range list {

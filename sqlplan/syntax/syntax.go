@@ -119,6 +119,7 @@ func parseError(err error) error {
 		code = pgerr.InvalidEscapeSequence
 	case strings.HasPrefix(e.Message, "invalid byte sequence"):
 		code = pgerr.CharacterNotInRepertoire
+	case strings.HasPrefix(e.Message, "LIMIT #,#"):
 	case strings.HasSuffix(e.Message, "is not supported"), strings.Contains(e.Message, "not yet implemented"),
 		strings.HasPrefix(e.Message, "cross-database references are not implemented"):
 		code = pgerr.FeatureNotSupported
