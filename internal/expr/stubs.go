@@ -1,6 +1,5 @@
 package expr
 
-func datetimeFunctions() map[string]impl                 { return nil }
 func formattingFunctions() map[string]impl               { return nil }
 func jsonFunctions() map[string]impl                     { return nil }
 func arrayFunctions() map[string]impl                    { return nil }
