@@ -96,11 +96,11 @@ func dropUnused(root Node, used map[expr.ColID]bool) bool {
 			for _, c := range v.Calls {
 				if used[c.Col.ID] {
 					calls = append(calls, c)
-				} else {
-					changed = true
 				}
 			}
-			v.Calls = calls
+			if len(calls) > 0 && len(calls) < len(v.Calls) { // a Window has calls
+				v.Calls, changed = calls, true
+			}
 		}
 		for _, e := range nodeExprs(n) {
 			eachExpr(e, func(e expr.Expr) {

@@ -16,7 +16,7 @@ func TestWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := bind.Format(q.Root)
-	got := bind.Format(q.With([]any{1.5, "error", int64(7)}, nil).Root)
+	got := bind.Format(q.With([]any{1.5, "error", int64(7)}).Root)
 	for _, want := range []string{"> '1.5'::double precision", "= 'error'::text", "count='7'::bigint"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
@@ -38,7 +38,7 @@ func TestWithKeepsCTE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := bind.Format(q.With([]any{int64(1)}, nil).Root)
+	text := bind.Format(q.With([]any{int64(1)}).Root)
 	if n := strings.Count(text, "Scan spans"); n != 1 {
 		t.Errorf("the CTE is printed %d times:\n%s", n, text)
 	}
