@@ -62,12 +62,8 @@ func Bind(stmt *syntax.Statement, env Environment) (q *Query, err error) {
 // EXPLAIN or COPY.
 func BindSelect(stmt *syntax.Statement, sel *pg.SelectStmt, env Environment) (q *Query, err error) {
 	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *pgerr.Error:
-			q, err = nil, r
-		default:
-			panic(r)
+		if err = caught(recover()); err != nil {
+			q = nil
 		}
 	}()
 	b := newBinder(stmt, env)
@@ -78,6 +74,49 @@ func BindSelect(stmt *syntax.Statement, sel *pg.SelectStmt, env Environment) (q 
 	b.finishTypes(&rel)
 	root := optimise(b, rel.node)
 	return &Query{Root: root, Columns: root.Columns(), Params: b.params.resolved()}, nil
+}
+
+// Arguments binds the arguments of an EXECUTE: expressions without columns,
+// coerced to the types of the parameters of the prepared statement name.
+func Arguments(stmt *syntax.Statement, name string, nodes []*pg.Node, types []pgtypes.OID, env Environment) (args []expr.Expr, err error) {
+	defer func() {
+		if err = caught(recover()); err != nil {
+			args = nil
+		}
+	}()
+	if len(nodes) != len(types) {
+		panic(pgerr.New(pgerr.SyntaxError, "wrong number of parameters for prepared statement \"%s\"", name).
+			WithDetail("Expected %d parameters but got %d.", len(types), len(nodes)))
+	}
+	b := newBinder(stmt, env)
+	s := b.newScope(nil, nil)
+	s.clause = inExecute
+	for i, n := range nodes {
+		e := s.expr(n)
+		out := b.coerce(e, typeOf(types[i]), assignment, exprLocation(n))
+		if out == nil {
+			panic(pgerr.New(pgerr.DatatypeMismatch, "parameter $%d of type %s cannot be coerced to the expected type %s",
+				i+1, typeName(e.Type()), typeName(typeOf(types[i]))).
+				WithHint("You will need to rewrite or cast the expression.").At(b.at(exprLocation(n))))
+		}
+		if hasSubquery(out) {
+			b.fail(exprLocation(n), pgerr.FeatureNotSupported, "cannot use subquery in EXECUTE parameter")
+		}
+		args = append(args, out)
+	}
+	return args, nil
+}
+
+// caught turns what recover gave into the error that it carries; a panic that
+// carries none goes on.
+func caught(r any) error {
+	switch r := r.(type) {
+	case nil:
+		return nil
+	case *pgerr.Error:
+		return r
+	}
+	panic(r)
 }
 
 // A binder holds the state of one statement's binding, shared by the views in it.

@@ -21,13 +21,14 @@ const (
 	inWindow
 	inAggregate
 	inDistinctOn
+	inExecute
 )
 
 var clauseNames = map[clause]string{
 	inTarget: "SELECT", inOrderBy: "ORDER BY", inHaving: "HAVING", inWhere: "WHERE", inGroupBy: "GROUP BY",
 	inJoinOn: "JOIN conditions", inFunctionFrom: "functions in FROM", inFilter: "FILTER", inLimit: "LIMIT",
 	inOffset: "OFFSET", inValues: "VALUES", inWindow: "window definitions", inAggregate: "aggregate function calls",
-	inDistinctOn: "DISTINCT ON",
+	inDistinctOn: "DISTINCT ON", inExecute: "EXECUTE parameters",
 }
 
 // in runs f with the clause set.

@@ -148,7 +148,7 @@ type (
 // A JoinKind is the kind of a Join.
 type JoinKind uint8
 
-// The kinds of join. Semi and Anti come from EXISTS and IN.
+// The kinds of join.
 const (
 	InnerJoin JoinKind = iota + 1
 	LeftJoin

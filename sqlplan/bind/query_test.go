@@ -4,8 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	pg "github.com/pganalyze/pg_query_go/v6"
+
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/sqlplan/bind"
+	"github.com/tael-sql/tael-sql/sqlplan/syntax"
 )
 
 // Values replace parameters everywhere, and the query itself stays as it was.
@@ -58,5 +61,40 @@ func TestDeclaredParameters(t *testing.T) {
 	}
 	if _, err := bindText("SELECT upper($1)", pgtypes.Int8); err == nil {
 		t.Error("upper(bigint) was bound")
+	}
+}
+
+// The arguments of EXECUTE are coerced to the parameters' types.
+func TestArguments(t *testing.T) {
+	for sql, want := range map[string]string{
+		"EXECUTE p(1 + 1, 'a')":          "((1 + 1))::bigint, 'a'::text",
+		"EXECUTE p('7', upper('a'))":     "'7'::bigint, upper('a'::text)",
+		"EXECUTE p(1)":                   "wrong number of parameters for prepared statement \"p\" (SQLSTATE 42601)",
+		"EXECUTE p(now(), 'a')":          "parameter $1 of type timestamp with time zone cannot be coerced to the expected type bigint (SQLSTATE 42804)",
+		"EXECUTE p(1, service)":          "column \"service\" does not exist (SQLSTATE 42703)",
+		"EXECUTE p(count(*), 'a')":       "aggregate functions are not allowed in EXECUTE parameters (SQLSTATE 42803)",
+		"EXECUTE p((SELECT 1), 'a')":     "cannot use subquery in EXECUTE parameter (SQLSTATE 0A000)",
+		"EXECUTE p('seven', NULL::text)": "invalid input syntax for type bigint: \"seven\" (SQLSTATE 22P02)",
+	} {
+		stmt, err := syntax.ParseOne(sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec := stmt.Node.Node.(*pg.Node_ExecuteStmt).ExecuteStmt
+		args, err := bind.Arguments(stmt, exec.Name, exec.Params, []pgtypes.OID{pgtypes.Int8, pgtypes.Text},
+			bind.Environment{Catalog: newSchema()})
+		got := ""
+		for i, a := range args {
+			if i > 0 {
+				got += ", "
+			}
+			got += a.String()
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s\n got %s\nwant %s", sql, got, want)
+		}
 	}
 }
