@@ -52,8 +52,7 @@ func (s *scope) rankCall(n *pg.FuncCall, shown string, fns []*expr.Func) expr.Ex
 	if n.AggDistinct {
 		b.fail(n.Location, pgerr.FeatureNotSupported, "DISTINCT is not implemented for window functions")
 	}
-	var a arguments
-	s.in(inWindowArgs(s.clause), func() { a = s.arguments(n.Args) })
+	a := s.arguments(n.Args)
 	fn, _ := b.chooseFunction(fns, a, false)
 	if fn == nil {
 		b.noFunction(fns, a, shown, n)
@@ -64,10 +63,6 @@ func (s *scope) rankCall(n *pg.FuncCall, shown string, fns []*expr.Func) expr.Ex
 	s.over(n.Over, &item)
 	return b.mark(s.addWindow(item, shown, typeOf(result)), n.Location)
 }
-
-// inWindowArgs is the clause of a window function's arguments: that of the
-// call, so that aggregates may stand there.
-func inWindowArgs(c clause) clause { return c }
 
 func (s *scope) checkNestedWindow(args []expr.Expr, location int32) {
 	for _, a := range args {

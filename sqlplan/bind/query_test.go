@@ -98,3 +98,25 @@ func TestArguments(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkBind(b *testing.B) {
+	for name, sql := range map[string]string{
+		"aggregate": "SELECT service, count(*), avg(duration_ms) FROM spans WHERE start_time > now() - interval '1 hour' GROUP BY service ORDER BY 2 DESC LIMIT 10",
+		"join":      "SELECT s.service, l.body FROM spans s JOIN logs l USING (trace_id) WHERE s.status = 'error' AND l.severity = $1",
+		"exists":    "SELECT trace_id FROM spans s WHERE EXISTS (SELECT 1 FROM logs l WHERE l.trace_id = s.trace_id)",
+	} {
+		stmt, err := syntax.ParseOne(sql)
+		if err != nil {
+			b.Fatal(err)
+		}
+		env := bind.Environment{Catalog: newSchema(), Path: []string{"public"}}
+		b.Run("query="+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := bind.Bind(stmt, env); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -37,8 +37,8 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 		if tf := b.env.Catalog.TableFunction(schema, fname, b.path); tf != nil {
 			scan.Table = tf
 			scan.Args = around.tableArgs(tf, fc, fname)
-			for i, c := range tf.Relation().Columns {
-				s.functionColumn(scan, src, c.Name, c.Type, i)
+			for _, c := range tf.Relation().Columns {
+				s.functionColumn(scan, src, c.Name, c.Type)
 			}
 		}
 	}
@@ -62,14 +62,14 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 		}
 	}
 	if n.Ordinality {
-		s.functionColumn(scan, src, "ordinality", typeOf(pgtypes.Int8), len(scan.Cols))
+		s.functionColumn(scan, src, "ordinality", typeOf(pgtypes.Int8))
 		src.scalar = false
 	}
 	b.renameColumns(src, n.Alias, -1)
 	return node, []*source{src}, refersTo(node, left)
 }
 
-func (s *scope) functionColumn(scan *FuncScan, src *source, name string, typ pgtypes.Type, _ int) {
+func (s *scope) functionColumn(scan *FuncScan, src *source, name string, typ pgtypes.Type) {
 	col := s.b.newCol(name, typ, src.alias)
 	s.b.cols[col.ID] = colOrigin{Column: col, scope: s.level()}
 	scan.Cols = append(scan.Cols, col)
@@ -80,8 +80,8 @@ func (s *scope) functionColumn(scan *FuncScan, src *source, name string, typ pgt
 // one without a name that of the alias.
 func (s *scope) callColumns(scan *FuncScan, src *source, call *expr.Call, alias *pg.Alias) {
 	if len(call.Fn.Columns) > 1 {
-		for i, c := range call.Fn.Columns {
-			s.functionColumn(scan, src, c.Name, typeOf(callColumnType(call, c.Type)), i)
+		for _, c := range call.Fn.Columns {
+			s.functionColumn(scan, src, c.Name, typeOf(callColumnType(call, c.Type)))
 		}
 		return
 	}
@@ -90,7 +90,7 @@ func (s *scope) callColumns(scan *FuncScan, src *source, call *expr.Call, alias 
 		name = call.Fn.Columns[0].Name
 	}
 	src.scalar = true
-	s.functionColumn(scan, src, name, call.Typ, 0)
+	s.functionColumn(scan, src, name, call.Typ)
 }
 
 // tableArgs binds the arguments of a table function, positional then named,
