@@ -23,13 +23,14 @@ var (
 // A TableSpec describes a table to store. Specs are fixed in the program; the
 // ids and the field names are on disk.
 type TableSpec struct {
-	ID     uint8
-	Record record.Type // the WAL records that hold its rows
-	Schema *vector.Schema
-	Time   string   // Int64 field in ns since 1970 that rows are partitioned by
-	Zones  []string // further Int64 fields whose range each block knows
-	Key    []string // Hex fields that identify a row: the newest LSN wins; nil: rows are never replaced
-	Trace  string   // Hex field that blocks keep a trace filter of; "" for none
+	ID      uint8
+	Record  record.Type // the WAL records that hold its rows
+	Schema  *vector.Schema
+	Time    string   // Int64 field in ns since 1970 that rows are partitioned by
+	Arrival string   // Int64 field in ns since 1970: when the row arrived; "" if there is none
+	Zones   []string // further Int64 fields whose range each block knows
+	Key     []string // Hex fields that identify a row: the newest LSN wins; nil: rows are never replaced
+	Trace   string   // Hex field that blocks keep a trace filter of; "" for none
 }
 
 // A Request is one record to append.

@@ -1,0 +1,111 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
+
+// distinct keeps the first row of each group of rows with equal keys. Keys are
+// compared by their full encoding, never by a hash alone.
+type distinct struct {
+	env   *expr.Env
+	in    vector.Reader
+	keys  []expr.Expr
+	seen  map[string]struct{}
+	taken int64
+}
+
+// Distinct keeps the first row for each combination of key values.
+func Distinct(env *expr.Env, in vector.Reader, keys []expr.Expr) vector.Reader {
+	return &distinct{env: env, in: in, keys: keys, seen: make(map[string]struct{})}
+}
+
+func (d *distinct) Next(ctx context.Context) (*vector.Batch, error) {
+	for {
+		b, err := d.in.Next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		enc, err := newKeyEncoder(d.env, d.keys, b)
+		if err != nil {
+			return nil, err
+		}
+		sel := make([]int32, 0, 64)
+		before := d.taken
+		for k := range b.Live() {
+			i := b.Row(k)
+			key := enc.encode(i)
+			if _, dup := d.seen[string(key)]; dup {
+				continue
+			}
+			d.seen[string(key)] = struct{}{}
+			d.taken += int64(len(key)) + 48
+			sel = append(sel, int32(i))
+		}
+		if err := d.env.Account.Grow(d.taken - before); err != nil {
+			d.taken = before
+			return nil, err
+		}
+		if len(sel) > 0 {
+			b.Sel = sel
+			return b, nil
+		}
+	}
+}
+
+func (d *distinct) Close() {
+	d.in.Close()
+	d.env.Account.Shrink(d.taken)
+	d.taken, d.seen = 0, nil
+}
+
+// A keyEncoder turns rows of one batch into keys that are equal exactly when
+// the values are equal as GROUP BY means it (NULL equals NULL).
+type keyEncoder struct {
+	types []pgtypes.Type
+	cols  []*vector.Column
+	dicts [][][]byte // by column: the encoding of each dictionary value, made when first needed
+	buf   []byte
+}
+
+func newKeyEncoder(env *expr.Env, keys []expr.Expr, b *vector.Batch) (*keyEncoder, error) {
+	e := &keyEncoder{
+		types: make([]pgtypes.Type, len(keys)),
+		cols:  make([]*vector.Column, len(keys)),
+		dicts: make([][][]byte, len(keys)),
+	}
+	for i, k := range keys {
+		c, err := k.Vec(env, b)
+		if err != nil {
+			return nil, err
+		}
+		e.types[i], e.cols[i] = k.Type(), c
+		if c.HasDict() {
+			e.dicts[i] = make([][]byte, len(c.Dict))
+		}
+	}
+	return e, nil
+}
+
+// encode gives the key of row i; it is valid until the next call.
+func (e *keyEncoder) encode(i int) []byte {
+	e.buf = e.buf[:0]
+	for c, col := range e.cols {
+		if dict := e.dicts[c]; dict != nil && !col.IsNull(i) {
+			code := col.Codes[i]
+			if dict[code] == nil {
+				dict[code] = pgtypes.AppendKey(nil, e.types[c], col.Dict[code])
+			}
+			e.buf = append(e.buf, dict[code]...)
+			continue
+		}
+		e.buf = pgtypes.AppendKey(e.buf, e.types[c], col.Value(i))
+	}
+	return e.buf
+}
