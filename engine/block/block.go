@@ -48,6 +48,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -100,6 +102,7 @@ type chunk struct {
 type Block struct {
 	schema *vector.Schema
 	rows   int
+	size   int
 	data   []byte // from the end of the directory
 	chunks map[string]chunk
 }
@@ -123,7 +126,7 @@ func Open(schema *vector.Schema, raw []byte) (*Block, error) {
 	if crc32.Update(crc32.Checksum(raw[:20], castagnoli), castagnoli, dir) != le.Uint32(raw[20:]) {
 		return nil, corrupt("directory checksum")
 	}
-	b := &Block{schema: schema, rows: rows, data: raw[headerSize+size:], chunks: make(map[string]chunk, count)}
+	b := &Block{schema: schema, rows: rows, size: len(raw), data: raw[headerSize+size:], chunks: make(map[string]chunk, count)}
 	r := reader{buf: dir}
 	for range count {
 		c := chunk{name: r.text(), kind: vector.Kind(r.byte()), encoding: encoding(r.byte())}
@@ -138,6 +141,9 @@ func Open(schema *vector.Schema, raw []byte) (*Block, error) {
 
 // maxChunkBytes bounds what a directory may ask to allocate.
 const maxChunkBytes = 1 << 30
+
+// Bytes gives the size of the encoded block.
+func (b *Block) Bytes() int { return b.size }
 
 // Rows gives the number of rows.
 func (b *Block) Rows() int { return b.rows }
@@ -168,6 +174,34 @@ func (b *Block) Key(field int, key string) (*vector.Column, error) {
 		return nil, err
 	}
 	return attributeText(col), nil
+}
+
+// Keys lists the attributes that rows of a Map field have, in jsonb's order.
+func (b *Block) Keys(field int) ([]string, error) {
+	c, err := b.Column(field)
+	if err != nil {
+		return nil, err
+	}
+	return c.Attrs.KeyDict, nil
+}
+
+// Values gives the distinct values of a String field, or with a key of an
+// attribute of a Map field as ->> gives them, without its rows.
+func (b *Block) Values(field int, key string) ([]string, error) {
+	c, err := b.Column(field)
+	if key != "" {
+		c, err = b.Key(field, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool)
+	for i := range b.rows {
+		if !c.IsNull(i) {
+			seen[c.Str(i)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
 }
 
 // RowNumbers decodes the rows' running numbers within the table.

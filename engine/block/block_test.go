@@ -118,10 +118,11 @@ func randomRows(rng *rand.Rand, n int) *vector.Rows {
 func encodeAll(t testing.TB, rows *vector.Rows) []byte {
 	t.Helper()
 	picks := make([]Pick, rows.N)
+	numbers, lsns := make([]uint64, rows.N), make([]uint64, rows.N)
 	for i := range picks {
-		picks[i] = Pick{Row: uint32(i), RowNumber: uint64(1000 + i), LSN: uint64(7 + i/10)}
+		picks[i], numbers[i], lsns[i] = Pick{Row: uint32(i)}, uint64(1000+i), uint64(7+i/10)
 	}
-	raw, err := Encode(schema, []*vector.Rows{rows}, picks)
+	raw, err := Encode(schema, []*vector.Rows{rows}, picks, numbers, lsns)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,17 +13,13 @@ import (
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// A Pick is one row of a block to be: its place among the sources, and the two
-// numbers that it keeps for good.
-type Pick struct {
-	Source, Row uint32
-	RowNumber   uint64
-	LSN         uint64
-}
+// A Pick is one row of a block to be: its place among the sources.
+type Pick struct{ Source, Row uint32 }
 
 // Encode writes picked rows of the sources, in the order of picks, as one
-// block. The output depends on nothing else.
-func Encode(schema *vector.Schema, sources []*vector.Rows, picks []Pick) ([]byte, error) {
+// block, with each row's running number within the table and the LSN of its
+// record. The output depends on nothing else.
+func Encode(schema *vector.Schema, sources []*vector.Rows, picks []Pick, rowNumbers, lsns []uint64) ([]byte, error) {
 	if len(picks) > MaxRows {
 		return nil, corrupt("%d rows are more than a block holds", len(picks))
 	}
@@ -33,12 +29,12 @@ func Encode(schema *vector.Schema, sources []*vector.Rows, picks []Pick) ([]byte
 			return nil, err
 		}
 	}
-	numbers, lsns := make([]int64, len(picks)), make([]int64, len(picks))
-	for i, p := range picks {
-		numbers[i], lsns[i] = int64(p.RowNumber), int64(p.LSN)
+	numbers, records := make([]int64, len(picks)), make([]int64, len(picks))
+	for i := range picks {
+		numbers[i], records[i] = int64(rowNumbers[i]), int64(lsns[i])
 	}
 	e.ints(rowNumberName, numbers, nil)
-	e.ints(lsnName, lsns, nil)
+	e.ints(lsnName, records, nil)
 	return e.finish(), nil
 }
 

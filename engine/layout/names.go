@@ -1,8 +1,32 @@
-// Package layout names everything on disk below the data folder, and holds the
-// codecs of the manifest: what the engine knows of a block without reading it.
+// Package layout names everything on disk below the data folder, with the
+// codecs of what the engine knows of a block without reading it.
+//
+//	LOCK             held by the process that has the folder open
+//	endpoints.json   where that process listens
+//	BALLAST          space to give up when the disk is full
+//	wal/             package wal
+//	hot/             Pebble, with the keys below
+//
+// Keys of the hot store. Numbers are big-endian, so that keys sort by them; an
+// hour (since 1970) is stored with its sign bit flipped.
+//
+//	v                                        format version of the folder, uint32
+//	b table:u8 hour:i64 id:u64               a block (package block)
+//	m table:u8 hour:i64 id:u64               its manifest entry (BlockMeta)
+//	d table:u8 hour:i64 id:u64               its deletion vector (AppendDead)
+//	a table:u8                               applied LSN, row count, next block id (TableState)
+//	h hash:16                                a request lately received (RequestEntry)
+//	k table:u8 key:escaped lsn:u64 inverted  a version of a row of a keyed table, newest first
+//	c name                                   a counter, uint64 little-endian
+//
+// An escaped key writes its zero bytes as 00 ff and ends with 00 01, so that no
+// key is the beginning of another.
 package layout
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Files and folders of a data folder.
 const (
@@ -13,62 +37,120 @@ const (
 	BallastFile   = "BALLAST"
 )
 
-// Keys of the hot store. Numbers are big-endian, so that keys sort by them.
+// FormatVersion is that of the folder as a whole.
 //
-//	v                          format version of the folder, uint32
-//	b table:u8 id:u64          a block (package block)
-//	m table:u8 id:u64          its manifest entry (BlockMeta)
-//	d table:u8 id:u64          the deletion vector of a block
-//	a table:u8                 applied LSN u64, row count u64, next block id u64 (TableState)
-const (
-	versionPrefix = 'v'
-	blockPrefix   = 'b'
-	metaPrefix    = 'm'
-	deadPrefix    = 'd'
-	statePrefix   = 'a'
-)
-
-// FormatVersion is that of the folder as a whole. Version history: 1 first.
+//	1: first version.
 const FormatVersion = 1
 
-// VersionKey is the key of the folder's format version.
-func VersionKey() []byte { return []byte{versionPrefix} }
+// A KeyKind is the first byte of a key of the hot store.
+type KeyKind byte
 
-func key(prefix, table byte, id uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{prefix, table}, id)
+// The kinds of keys.
+const (
+	VersionKind KeyKind = 'v'
+	BlockKind   KeyKind = 'b'
+	MetaKind    KeyKind = 'm'
+	DeadKind    KeyKind = 'd'
+	StateKind   KeyKind = 'a'
+	RequestKind KeyKind = 'h'
+	KeyedKind   KeyKind = 'k'
+	CounterKind KeyKind = 'c'
+)
+
+// VersionKey is the key of the folder's format version.
+func VersionKey() []byte { return []byte{byte(VersionKind)} }
+
+const signBit = 1 << 63
+
+func blockKey(kind KeyKind, table uint8, hour int64, id uint64) []byte {
+	k := append(make([]byte, 0, 18), byte(kind), table)
+	k = binary.BigEndian.AppendUint64(k, uint64(hour)^signBit)
+	return binary.BigEndian.AppendUint64(k, id)
 }
 
 // BlockKey is the key of a block.
-func BlockKey(table uint8, id uint64) []byte { return key(blockPrefix, table, id) }
-
-// MetaKey is the key of a block's manifest entry.
-func MetaKey(table uint8, id uint64) []byte { return key(metaPrefix, table, id) }
-
-// DeadKey is the key of a block's deletion vector.
-func DeadKey(table uint8, id uint64) []byte { return key(deadPrefix, table, id) }
-
-// StateKey is the key of a table's state.
-func StateKey(table uint8) []byte { return []byte{statePrefix, table} }
-
-// ParseKey takes a block, manifest or deletion vector key apart.
-func ParseKey(k []byte) (prefix, table byte, id uint64, ok bool) {
-	if len(k) != 10 {
-		return 0, 0, 0, false
-	}
-	return k[0], k[1], binary.BigEndian.Uint64(k[2:]), true
+func BlockKey(table uint8, hour int64, id uint64) []byte {
+	return blockKey(BlockKind, table, hour, id)
 }
 
-// A KeyKind tells the three keys of a block apart.
-type KeyKind byte
+// MetaKey is the key of a block's manifest entry.
+func MetaKey(table uint8, hour int64, id uint64) []byte { return blockKey(MetaKind, table, hour, id) }
 
-// The kinds that ParseKey gives.
-const (
-	BlockKind KeyKind = blockPrefix
-	MetaKind  KeyKind = metaPrefix
-	DeadKind  KeyKind = deadPrefix
-)
+// DeadKey is the key of a block's deletion vector.
+func DeadKey(table uint8, hour int64, id uint64) []byte { return blockKey(DeadKind, table, hour, id) }
+
+// A BlockName is what the keys of a block say.
+type BlockName struct {
+	Kind  KeyKind
+	Table uint8
+	Hour  int64
+	ID    uint64
+}
+
+// ParseBlockKey takes a block, manifest or deletion vector key apart.
+func ParseBlockKey(k []byte) (n BlockName, ok bool) {
+	if len(k) != 18 {
+		return n, false
+	}
+	n = BlockName{
+		Kind: KeyKind(k[0]), Table: k[1],
+		Hour: int64(binary.BigEndian.Uint64(k[2:]) ^ signBit), ID: binary.BigEndian.Uint64(k[10:]),
+	}
+	return n, n.Kind == BlockKind || n.Kind == MetaKind || n.Kind == DeadKind
+}
+
+// StateKey is the key of a table's state.
+func StateKey(table uint8) []byte { return []byte{byte(StateKind), table} }
+
+// RequestKey is the key of a request by the hash of its body.
+func RequestKey(hash [16]byte) []byte { return append([]byte{byte(RequestKind)}, hash[:]...) }
+
+// CounterKey is the key of a counter.
+func CounterKey(name string) []byte { return append([]byte{byte(CounterKind)}, name...) }
+
+// KeyedPrefix begins the keys of all versions of one row of a keyed table.
+func KeyedPrefix(table uint8, key []byte) []byte {
+	out := append(make([]byte, 0, len(key)+12), byte(KeyedKind), table)
+	for _, c := range key {
+		if out = append(out, c); c == 0 {
+			out = append(out, 0xff)
+		}
+	}
+	return append(out, 0, 1)
+}
+
+// KeyedKey is the key of the version of a row that the record of an LSN wrote.
+func KeyedKey(table uint8, key []byte, lsn uint64) []byte {
+	return binary.BigEndian.AppendUint64(KeyedPrefix(table, key), ^lsn)
+}
+
+// ParseKeyedKey takes a key of a keyed table apart.
+func ParseKeyedKey(k []byte) (table uint8, key []byte, lsn uint64, ok bool) {
+	const end = 10 // the terminator and the LSN
+	if len(k) < 2+end || k[0] != byte(KeyedKind) {
+		return 0, nil, 0, false
+	}
+	escaped, tail := k[2:len(k)-end], k[len(k)-end:]
+	if tail[0] != 0 || tail[1] != 1 {
+		return 0, nil, 0, false
+	}
+	key = bytes.ReplaceAll(escaped, []byte{0, 0xff}, []byte{0})
+	return k[1], key, ^binary.BigEndian.Uint64(tail[2:]), true
+}
 
 // TableRange bounds all keys of one kind of a table: lower inclusive, upper exclusive.
 func TableRange(kind KeyKind, table uint8) (lower, upper []byte) {
-	return []byte{byte(kind), table}, []byte{byte(kind), table + 1}
+	return []byte{byte(kind), table}, tableEnd(kind, table)
+}
+
+func tableEnd(kind KeyKind, table uint8) []byte {
+	if table == 255 {
+		return []byte{byte(kind) + 1}
+	}
+	return []byte{byte(kind), table + 1}
+}
+
+// KindRange bounds all keys of one kind.
+func KindRange(kind KeyKind) (lower, upper []byte) {
+	return []byte{byte(kind)}, []byte{byte(kind) + 1}
 }
