@@ -146,3 +146,45 @@ func likeFilter(ref catalog.ColumnRef, pattern string) (catalog.Filter, bool) {
 	}
 	return catalog.Filter{Column: ref, Op: catalog.Contains, Values: []any{longest}}, true
 }
+
+// inFilter recognises column IN (constants).
+func inFilter(refs map[expr.ColID]catalog.ColumnRef, e *expr.InList) (catalog.Filter, bool) {
+	if e.Negate {
+		return catalog.Filter{}, false
+	}
+	f := catalog.Filter{Op: catalog.In}
+	for _, item := range e.List {
+		ref, v, ok := columnAndConstant(refs, e.Arg, item)
+		if !ok {
+			return catalog.Filter{}, false
+		}
+		f.Column = ref
+		f.Values = append(f.Values, v)
+	}
+	return f, len(f.Values) > 0
+}
+
+// anyFilter recognises column = ANY (constant array).
+func anyFilter(refs map[expr.ColID]catalog.ColumnRef, e *expr.ArrayOp) (catalog.Filter, bool) {
+	k, ok := e.Array.(*expr.Const)
+	if !ok || e.All || e.Op.Operator != "=" {
+		return catalog.Filter{}, false
+	}
+	a, ok := k.Val.(*pgtypes.Array)
+	if !ok {
+		return catalog.Filter{}, false
+	}
+	f := catalog.Filter{Op: catalog.In}
+	for _, item := range a.Elems {
+		if item == nil {
+			continue
+		}
+		ref, v, ok := columnAndConstant(refs, e.Left, &expr.Const{Typ: pgtypes.Of(a.Elem), Val: item})
+		if !ok {
+			return catalog.Filter{}, false
+		}
+		f.Column = ref
+		f.Values = append(f.Values, v)
+	}
+	return f, len(f.Values) > 0
+}

@@ -1,0 +1,237 @@
+// Package session runs the statements of one connection: settings,
+// transactions, limits and cancellation around what package sqlplan computes.
+package session
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/tael-sql/tael-sql/catalog"
+	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/pgwire"
+	"github.com/tael-sql/tael-sql/sqlplan/bind"
+	"github.com/tael-sql/tael-sql/sqlplan/syntax"
+)
+
+// Options configure a Handler.
+type Options struct {
+	Catalog  *catalog.Catalog
+	Database string
+	User     string // the only user while none is configured
+	// Snapshot gives the view that a statement's scans read.
+	Snapshot func() any
+	// Checkpoint makes all visible rows durable in blocks.
+	Checkpoint func(context.Context) error
+	// QueryMemory and TotalMemory bound what statements buffer, in bytes.
+	// Defaults: 256 MiB, 1 GiB.
+	QueryMemory, TotalMemory int64
+	// Workers is how many goroutines a query may use. Default: GOMAXPROCS.
+	Workers int
+}
+
+// A Handler opens sessions for package pgwire.
+type Handler struct {
+	opts   Options
+	memory *vector.Account
+}
+
+// NewHandler makes a handler.
+func NewHandler(o Options) *Handler {
+	o.QueryMemory = cmp.Or(o.QueryMemory, 256<<20)
+	o.TotalMemory = cmp.Or(o.TotalMemory, 1<<30)
+	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	return &Handler{opts: o, memory: vector.NewAccount(nil, o.TotalMemory)}
+}
+
+// Open starts a session for a client. Without configured users only the
+// default one may connect.
+func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, error) {
+	if s.User != h.opts.User {
+		return nil, pgerr.New(pgerr.InvalidAuthorization, "role \"%s\" does not exist", s.User)
+	}
+	if s.Database != h.opts.Database {
+		return nil, pgerr.New(pgerr.InvalidCatalogName, "database \"%s\" does not exist", s.Database)
+	}
+	se := &Session{
+		handler: h, startup: s, settings: newSettings(),
+		prepared: make(map[string]*statement),
+	}
+	for name, value := range s.Parameters {
+		switch name {
+		case "user", "database", "replication":
+			continue
+		}
+		if err := se.settings.set(name, value, false, true); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range reported {
+		s.Conn.ParameterStatus(name, se.settings.get(name))
+	}
+	return se, nil
+}
+
+// A Session is one connection's state.
+type Session struct {
+	handler  *Handler
+	startup  pgwire.Startup
+	settings *settings
+	prepared map[string]*statement // by PREPARE
+
+	status   byte  // I idle, T in a transaction, E in a failed one; 0 is I
+	implicit bool  // T was begun by no BEGIN and ends at Sync
+	began    int64 // start of the transaction, timestamptz
+}
+
+// Close ends the session.
+func (s *Session) Close() {}
+
+// Sync ends an implicit transaction.
+func (s *Session) Sync(_ context.Context, failed bool) byte {
+	if s.implicit || s.status == 0 {
+		s.end()
+		return 'I'
+	}
+	if failed && s.status == 'T' {
+		s.status = 'E'
+	}
+	return s.status
+}
+
+func (s *Session) end() {
+	s.status, s.implicit, s.began = 0, false, 0
+	s.settings.endTransaction()
+}
+
+// Parse takes a text apart. A single query is bound at once, so that the
+// client learns its errors, parameters and columns.
+func (s *Session) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([]pgwire.Statement, error) {
+	list, err := syntax.Parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]pgwire.Statement, len(list))
+	for i, st := range list {
+		out[i] = &statement{session: s, node: st, oids: oids}
+	}
+	if len(list) == 1 {
+		if err := s.allowed(list[0]); err != nil {
+			return nil, err
+		}
+		if err := out[0].(*statement).describe(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// allowed refuses statements in a failed transaction but those that end it.
+func (s *Session) allowed(st *syntax.Statement) error {
+	if s.status != 'E' {
+		return nil
+	}
+	switch st.Kind {
+	case syntax.Commit, syntax.Rollback, syntax.RollbackTo:
+		return nil
+	}
+	return pgerr.New(pgerr.InFailedSQLTransaction,
+		"current transaction is aborted, commands ignored until end of transaction block")
+}
+
+// Bind makes a portal.
+func (s *Session) Bind(_ context.Context, st pgwire.Statement, params []pgwire.Param) (pgwire.Portal, error) {
+	stmt, ok := st.(*statement)
+	if !ok {
+		return nil, fmt.Errorf("BUG: a statement of another session: %T", st)
+	}
+	if err := s.allowed(stmt.node); err != nil {
+		return nil, err
+	}
+	if err := stmt.describe(); err != nil {
+		return nil, err
+	}
+	values, err := s.decode(stmt.Params(), params)
+	if err != nil {
+		return nil, err
+	}
+	return &portal{session: s, stmt: stmt, params: values}, nil
+}
+
+// decode reads parameter values by the types of the statement.
+func (s *Session) decode(types []pgtypes.OID, params []pgwire.Param) ([]any, error) {
+	values := make([]any, len(params))
+	for i, p := range params {
+		if p.Value == nil {
+			continue
+		}
+		var err error
+		t := pgtypes.Of(types[i])
+		if p.Format == 1 {
+			values[i], err = pgtypes.DecodeBinary(t, p.Value)
+		} else {
+			values[i], err = pgtypes.DecodeText(t, string(p.Value), s.settings.style())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// environment is what binding depends on.
+func (s *Session) environment(oids []pgtypes.OID) bind.Environment {
+	return bind.Environment{
+		Catalog: s.handler.opts.Catalog, Database: s.handler.opts.Database, Path: s.settings.path(),
+		ParamTypes: oids, Style: s.settings.style(),
+	}
+}
+
+// env is what one run of a statement depends on.
+func (s *Session) env(ctx context.Context) *expr.Env {
+	now := expr.Micros(time.Now())
+	if s.began == 0 {
+		s.began = now
+	}
+	style := *s.settings.style()
+	style.Now = s.began
+	return &expr.Env{
+		Ctx: ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User,
+		Database: s.handler.opts.Database, SearchPath: s.settings.path(),
+		Account:  vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory),
+		Snapshot: s.handler.opts.Snapshot(), Session: s,
+	}
+}
+
+// Setting gives a setting for current_setting.
+func (s *Session) Setting(name string) (string, bool) { return s.settings.lookup(name) }
+
+// SetSetting is set_config.
+func (s *Session) SetSetting(name, value string, local bool) error {
+	if err := s.settings.set(name, value, local, false); err != nil {
+		return err
+	}
+	s.report(name)
+	return nil
+}
+
+// report tells the client of a setting that it follows.
+func (s *Session) report(name string) {
+	for _, r := range reported {
+		if strings.EqualFold(r, name) {
+			s.startup.Conn.ParameterStatus(r, s.settings.get(r))
+		}
+	}
+}
+
+// BackendPID is the number that the client knows the session by.
+func (s *Session) BackendPID() int64 { return int64(s.startup.PID) }
+
+// Catalog answers look-ups of objects.
+func (s *Session) Catalog() expr.Catalog { return s.handler.opts.Catalog }

@@ -1,0 +1,97 @@
+package session
+
+import (
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/pgwire"
+	"github.com/tael-sql/tael-sql/sqlplan/bind"
+	"github.com/tael-sql/tael-sql/sqlplan/syntax"
+)
+
+// A statement is parsed, and bound once it is asked what it gives.
+type statement struct {
+	session *Session
+	node    *syntax.Statement
+	oids    []pgtypes.OID
+
+	described bool
+	query     *bind.Query // of a query, or of the one that EXPLAIN explains
+	columns   []pgwire.Column
+	params    []pgtypes.OID
+}
+
+// Params gives the types of the parameters.
+func (st *statement) Params() []pgtypes.OID { return st.params }
+
+// Columns gives the result columns, nil if there is no result.
+func (st *statement) Columns() []pgwire.Column { return st.columns }
+
+// describe binds the statement.
+func (st *statement) describe() error {
+	if st.described {
+		return nil
+	}
+	s := st.session
+	switch st.node.Kind {
+	case syntax.Select:
+		q, err := bind.Bind(st.node, s.environment(st.oids))
+		if err != nil {
+			return err
+		}
+		st.setQuery(q)
+		st.columns = wireColumns(q.Columns)
+	case syntax.Explain:
+		sel, ok := st.node.Node.GetExplainStmt().Query.Node.(*pg.Node_SelectStmt)
+		if !ok {
+			return st.node.Unsupported()
+		}
+		q, err := bind.BindSelect(st.node, sel.SelectStmt, s.environment(st.oids))
+		if err != nil {
+			return err
+		}
+		st.setQuery(q)
+		st.columns = []pgwire.Column{{Name: "QUERY PLAN", Type: pgtypes.Of(pgtypes.Text)}}
+	case syntax.Show:
+		st.columns = showColumns(st.node.Node.GetVariableShowStmt().Name)
+	case syntax.Execute:
+		prepared, err := s.preparedStatement(st.node.Node.GetExecuteStmt().Name)
+		if err != nil {
+			return err
+		}
+		st.columns = prepared.columns
+	}
+	st.described = true
+	return nil
+}
+
+func (st *statement) setQuery(q *bind.Query) { st.query, st.params = q, q.Params }
+
+func wireColumns(cols []bind.Column) []pgwire.Column {
+	out := make([]pgwire.Column, len(cols))
+	for i, c := range cols {
+		out[i] = pgwire.Column{Name: c.Name, TableOID: c.Relation, Attr: c.Attr, Type: c.Type}
+	}
+	return out
+}
+
+func showColumns(name string) []pgwire.Column {
+	text := pgtypes.Of(pgtypes.Text)
+	if name == "all" {
+		return []pgwire.Column{{Name: "name", Type: text}, {Name: "setting", Type: text}, {Name: "description", Type: text}}
+	}
+	return []pgwire.Column{{Name: settingName(name), Type: text}}
+}
+
+// settingName is how PostgreSQL spells a setting.
+func settingName(name string) string {
+	switch name {
+	case "timezone":
+		return "TimeZone"
+	case "datestyle":
+		return "DateStyle"
+	case "intervalstyle":
+		return "IntervalStyle"
+	}
+	return name
+}

@@ -1,0 +1,262 @@
+package session
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/pgwire"
+	"github.com/tael-sql/tael-sql/sqlplan/syntax"
+)
+
+// utility runs a statement that is no query and gives its tag.
+func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.RowWriter) (string, error) {
+	switch st.Kind {
+	case syntax.Begin:
+		return st.Tag, s.begin(st)
+	case syntax.Commit:
+		tag := "COMMIT"
+		if s.status == 'E' {
+			tag = "ROLLBACK"
+		}
+		s.finish()
+		return tag, nil
+	case syntax.Rollback:
+		s.finish()
+		return "ROLLBACK", nil
+	case syntax.Savepoint, syntax.Release, syntax.RollbackTo:
+		return st.Tag, s.savepoint(st)
+	case syntax.Set:
+		return "SET", s.set(st)
+	case syntax.Show:
+		return "SHOW", s.show(st, w)
+	case syntax.Reset:
+		return "RESET", s.reset(st.Node.GetVariableSetStmt())
+	case syntax.Prepare:
+		return "PREPARE", s.prepare(st)
+	case syntax.Deallocate:
+		return st.Tag, s.deallocate(st.Node.GetDeallocateStmt())
+	case syntax.Discard:
+		clear(s.prepared)
+		return st.Tag, s.settings.reset("all")
+	case syntax.Checkpoint:
+		return "CHECKPOINT", s.handler.opts.Checkpoint(ctx)
+	case syntax.Unlisten:
+		return "UNLISTEN", nil // nothing is listened to
+	}
+	return "", st.Unsupported()
+}
+
+func (s *Session) begin(st *syntax.Statement) error {
+	if !s.implicit {
+		s.warn(pgerr.ActiveSQLTransaction, "there is already a transaction in progress")
+		return nil
+	}
+	s.implicit = false
+	for _, o := range st.Node.GetTransactionStmt().Options {
+		d := o.GetDefElem()
+		value := constText(d.Arg)
+		if value == "1" || value == "0" {
+			value = map[string]string{"1": "on", "0": "off"}[value]
+		}
+		if err := s.settings.set(d.Defname, value, true, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish ends a transaction block.
+func (s *Session) finish() {
+	if s.implicit {
+		s.warn(pgerr.NoActiveSQLTransaction, "there is no transaction in progress")
+	}
+	s.end()
+}
+
+func (s *Session) warn(code pgerr.Code, text string) {
+	s.startup.Conn.Notice("WARNING", pgerr.New(code, "%s", text))
+}
+
+// savepoint accepts savepoints within a transaction: without writes there is
+// nothing to go back to but the status.
+func (s *Session) savepoint(st *syntax.Statement) error {
+	if s.implicit {
+		return pgerr.New(pgerr.NoActiveSQLTransaction, "%s can only be used in transaction blocks", st.Tag)
+	}
+	if st.Kind == syntax.RollbackTo {
+		s.status = 'T'
+	}
+	return nil
+}
+
+// constText gives the text of a constant in a SET or an option.
+func constText(n *pg.Node) string {
+	if n == nil {
+		return ""
+	}
+	if str := n.GetString_(); str != nil {
+		return str.Sval
+	}
+	if i := n.GetInteger(); i != nil {
+		return strconv.Itoa(int(i.Ival))
+	}
+	if t := n.GetTypeCast(); t != nil { // SET TIME ZONE INTERVAL '…'
+		return constText(t.Arg)
+	}
+	c := n.GetAConst()
+	if c == nil {
+		return ""
+	}
+	switch v := c.Val.(type) {
+	case *pg.A_Const_Sval:
+		return v.Sval.Sval
+	case *pg.A_Const_Ival:
+		return strconv.Itoa(int(v.Ival.Ival))
+	case *pg.A_Const_Fval:
+		return v.Fval.Fval
+	case *pg.A_Const_Boolval:
+		return strconv.FormatBool(v.Boolval.Boolval)
+	}
+	return ""
+}
+
+func (s *Session) set(st *syntax.Statement) error {
+	n := st.Node.GetVariableSetStmt()
+	if n == nil {
+		return st.Unsupported()
+	}
+	switch n.Kind {
+	case pg.VariableSetKind_VAR_SET_VALUE:
+		values := make([]string, len(n.Args))
+		for i, a := range n.Args {
+			values[i] = constText(a)
+		}
+		if n.Name == "timezone" && len(values) == 1 {
+			values[0] = zoneOfOffset(values[0])
+		}
+		if err := s.settings.set(n.Name, strings.Join(values, ", "), n.IsLocal, false); err != nil {
+			return err
+		}
+		s.report(n.Name)
+		return nil
+	case pg.VariableSetKind_VAR_SET_DEFAULT:
+		return s.reset(n)
+	case pg.VariableSetKind_VAR_SET_MULTI: // SET TRANSACTION, SET SESSION CHARACTERISTICS
+		for _, a := range n.Args {
+			d := a.GetDefElem()
+			name := d.Defname
+			if strings.Contains(strings.ToUpper(n.Name), "SESSION CHARACTERISTICS") {
+				name = "default_" + name
+			}
+			value := constText(d.Arg)
+			if strings.HasSuffix(name, "read_only") || strings.HasSuffix(name, "deferrable") {
+				value = map[bool]string{true: "on", false: "off"}[value != "0" && value != "false"]
+			}
+			if err := s.settings.set(name, value, false, false); err != nil {
+				return err
+			}
+			s.report(name)
+		}
+		return nil
+	}
+	return st.Unsupported()
+}
+
+// zoneOfOffset turns the number of SET TIME ZONE -7 into a zone.
+func zoneOfOffset(value string) string {
+	n, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return value
+	}
+	if n == 0 {
+		return "UTC"
+	}
+	return "Etc/GMT" + strconv.FormatFloat(-n, 'f', -1, 64)
+}
+
+func (s *Session) reset(n *pg.VariableSetStmt) error {
+	name := n.Name
+	if n.Kind == pg.VariableSetKind_VAR_RESET_ALL {
+		name = "all"
+	}
+	if err := s.settings.reset(name); err != nil {
+		return err
+	}
+	s.report(name)
+	return nil
+}
+
+func (s *Session) show(st *syntax.Statement, w *pgwire.RowWriter) error {
+	name := st.Node.GetVariableShowStmt().Name
+	if name == "all" {
+		for _, n := range s.settings.all() {
+			if err := w.WriteRow([]any{settingName(n), s.settings.get(n), ""}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	v, ok := s.settings.lookup(name)
+	if !ok {
+		return pgerr.New(pgerr.UndefinedObject, "unrecognized configuration parameter \"%s\"", name)
+	}
+	return w.WriteRow([]any{v})
+}
+
+// prepare keeps a statement under a name.
+func (s *Session) prepare(st *syntax.Statement) error {
+	n := st.Node.GetPrepareStmt()
+	if _, dup := s.prepared[n.Name]; dup {
+		return pgerr.New(pgerr.DuplicatePreparedStatement, "prepared statement \"%s\" already exists", n.Name)
+	}
+	inner := *st
+	inner.Node = n.Query
+	inner.Kind = syntax.Other
+	if n.Query.GetSelectStmt() != nil {
+		inner.Kind = syntax.Select
+	}
+	if inner.Kind == syntax.Other {
+		return st.Unsupported()
+	}
+	oids := make([]pgtypes.OID, len(n.Argtypes))
+	for i, t := range n.Argtypes {
+		names := t.GetTypeName().Names
+		name := names[len(names)-1].GetString_().GetSval()
+		oid, ok := pgtypes.ByName(name)
+		if !ok {
+			return pgerr.New(pgerr.UndefinedObject, "type \"%s\" does not exist", name)
+		}
+		oids[i] = oid
+	}
+	prepared := &statement{session: s, node: &inner, oids: oids}
+	if err := prepared.describe(); err != nil {
+		return err
+	}
+	s.prepared[n.Name] = prepared
+	return nil
+}
+
+func (s *Session) preparedStatement(name string) (*statement, error) {
+	st, ok := s.prepared[name]
+	if !ok {
+		return nil, pgerr.New(pgerr.InvalidStatementName, "prepared statement \"%s\" does not exist", name)
+	}
+	return st, nil
+}
+
+func (s *Session) deallocate(n *pg.DeallocateStmt) error {
+	if n.Name == "" {
+		clear(s.prepared)
+		return nil
+	}
+	if _, err := s.preparedStatement(n.Name); err != nil {
+		return err
+	}
+	delete(s.prepared, n.Name)
+	return nil
+}
