@@ -105,11 +105,7 @@ func (d *decoder) decode(h record.Header, body []byte) (*Decoded, error) {
 		return nil, err
 	}
 	out := &Decoded{
-		Signal: h.Type, Items: d.items,
-		Rejected: d.rejected, RejectMessage: d.message, HasZeroTime: d.zeroTime,
-	}
-	if d.row == 0 {
-		return out, nil
+		Items: d.items, Rejected: d.rejected, Reason: d.message, HasZeroTime: d.zeroTime,
 	}
 	d.table.texts(d.origin+atSource, 0, d.row, h.Source.String())
 	for row := range d.row {
@@ -269,7 +265,7 @@ func (d *decoder) done(what string, err error) error {
 // setExt keeps what the other columns of the row could not carry.
 func (d *decoder) setExt() {
 	if len(d.ext)+len(d.originExt) > 0 {
-		d.table.any(d.origin+atExt, d.row, slices.Concat(d.ext, d.originExt))
+		d.table.text(d.origin+atExt, d.row, string(d.ext)+string(d.originExt))
 	}
 }
 

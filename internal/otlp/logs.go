@@ -169,6 +169,6 @@ func (d *decoder) setBody(v value, raw []byte) {
 		d.table.text(logBodyJSON, d.row, text)
 	}
 	if lossy {
-		d.table.any(logBodyExt, d.row, bytes.Clone(raw))
+		d.table.text(logBodyExt, d.row, string(raw))
 	}
 }

@@ -14,6 +14,7 @@ import (
 func metricField(name string) int { return mustField(MetricsSchema, name) }
 
 var (
+	metricTimestamp      = metricField("timestamp_unix_nano")
 	metricTime           = metricField("time_unix_nano")
 	metricStart          = metricField("start_time_unix_nano")
 	metricName           = metricField("name")
@@ -183,7 +184,12 @@ func (d *decoder) addPoint(mt *metric) error {
 
 	t, row := d.table, d.row
 	t.int(metricTime, row, time)
-	d.zeroTime = d.zeroTime || time == 0
+	if time != 0 {
+		t.int(metricTimestamp, row, time)
+	} else {
+		t.int(metricTimestamp, row, d.header.ReceiveNanos)
+		d.zeroTime = true
+	}
 	if start != 0 {
 		t.int(metricStart, row, start)
 	}

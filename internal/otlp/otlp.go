@@ -16,7 +16,6 @@ import (
 	"errors"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
-	"github.com/tael-sql/tael-sql/wal/record"
 )
 
 // ErrMalformed says that a body is no OTLP request.
@@ -24,10 +23,9 @@ var ErrMalformed = errors.New("otlp: malformed request")
 
 // Decoded is what a request says.
 type Decoded struct {
-	Signal        record.Type
-	Rows          *vector.Rows // nil when there is none
-	Items         int          // rejected ones included: the row numbers that the request takes
-	Rejected      int
-	RejectMessage string // of the first item rejected
-	HasZeroTime   bool   // some item has no time of its own
+	Rows        *vector.Rows // of the signal's schema, also when there is none
+	Items       int          // rejected ones included: the row numbers that the request takes
+	Rejected    int
+	Reason      string // why the first rejected item was
+	HasZeroTime bool   // some item has no time of its own
 }

@@ -12,7 +12,8 @@ const MappingVersion = 1
 //
 // Columns that follow from stored ones are not here: the microsecond times,
 // duration_ms, duration_ns, log_id. A jsonb column other than attributes is a
-// String in PostgreSQL's canonical text; bytea and arrays are Any.
+// String in PostgreSQL's canonical text, bytea a String of the raw bytes, an
+// array Any.
 var (
 	// SpansSchema has one row a span.
 	SpansSchema = vector.NewSchema("spans", join(
@@ -26,7 +27,7 @@ var (
 			{Name: "end_time_unix_nano", Kind: vector.Int64},
 			{Name: "status", Kind: vector.String, Filter: true},
 			{Name: "kind", Kind: vector.String, Filter: true},
-			{Name: "attributes", Kind: vector.Map},
+			{Name: "attributes", Kind: vector.Map, Filter: true},
 			{Name: "events", Kind: vector.String},
 			{Name: "otel_kind", Kind: vector.String},
 			{Name: "status_message", Kind: vector.String, Nullable: true},
@@ -75,7 +76,7 @@ var (
 			{Name: "severity_text", Kind: vector.String, Nullable: true, Filter: true},
 			{Name: "body", Kind: vector.String, Nullable: true, Tokens: true},
 			{Name: "service", Kind: vector.String, Filter: true},
-			{Name: "attributes", Kind: vector.Map},
+			{Name: "attributes", Kind: vector.Map, Filter: true},
 			{Name: "severity_number", Kind: vector.Int64},
 			{Name: "body_json", Kind: vector.String, Nullable: true},
 			{Name: "event_name", Kind: vector.String, Nullable: true, Filter: true},
@@ -83,7 +84,7 @@ var (
 			{Name: "observed_time_unix_nano", Kind: vector.Int64, Nullable: true},
 			{Name: "flags", Kind: vector.Int64},
 			{Name: "dropped_attributes_count", Kind: vector.Int64},
-			{Name: "body_ext", Kind: vector.Any, Nullable: true},
+			{Name: "body_ext", Kind: vector.String, Nullable: true}, // bytea
 		},
 		originFields,
 		[]vector.Field{
@@ -93,9 +94,11 @@ var (
 		},
 	)...)
 
-	// MetricsSchema has one row a data point.
+	// MetricsSchema has one row a data point. timestamp_unix_nano is the point's
+	// time, else its arrival.
 	MetricsSchema = vector.NewSchema("metrics", join(
 		[]vector.Field{
+			{Name: "timestamp_unix_nano", Kind: vector.Int64},
 			{Name: "time_unix_nano", Kind: vector.Int64},
 			{Name: "start_time_unix_nano", Kind: vector.Int64, Nullable: true},
 			{Name: "service", Kind: vector.String, Filter: true},
@@ -103,7 +106,7 @@ var (
 			{Name: "metric_type", Kind: vector.String, Filter: true},
 			{Name: "value", Kind: vector.Float, Nullable: true},
 			{Name: "unit", Kind: vector.String},
-			{Name: "attributes", Kind: vector.Map},
+			{Name: "attributes", Kind: vector.Map, Filter: true},
 			{Name: "otel_type", Kind: vector.String},
 			{Name: "description", Kind: vector.String, Nullable: true},
 			{Name: "value_int", Kind: vector.Int64, Nullable: true},
@@ -146,7 +149,7 @@ var originFields = []vector.Field{
 	{Name: "scope_schema_url", Kind: vector.String, Nullable: true},
 	{Name: "scope_attributes", Kind: vector.String, Nullable: true},
 	{Name: "scope_dropped_attributes_count", Kind: vector.Int64, Nullable: true},
-	{Name: "attributes_ext", Kind: vector.Any, Nullable: true}, // bytea
+	{Name: "attributes_ext", Kind: vector.String, Nullable: true}, // bytea
 	{Name: "source", Kind: vector.String},
 	{Name: "ingested_at_unix_nano", Kind: vector.Int64},
 	{Name: "service_namespace", Kind: vector.String, Nullable: true, Filter: true},
