@@ -1,0 +1,111 @@
+// Package ingest receives OTLP and hands it to the engine.
+//
+// An export is answered when the engine has made it durable. What the sender
+// should send again is answered with RetryInfo; what can never be stored is
+// INVALID_ARGUMENT, or counted in a partial success when only some of the
+// items cannot.
+//
+// The package knows nothing of how rows are stored.
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/tael-sql/tael-sql/engine"
+)
+
+// An Appender makes a request durable, or says why not with an error of
+// package engine.
+type Appender interface {
+	Append(ctx context.Context, r engine.Request) error
+}
+
+// Options configure NewServer. The zero value is valid.
+type Options struct {
+	// MaxMessageBytes limits a request, decompressed. Default 16 MiB.
+	MaxMessageBytes int
+	// MaxInFlightBytes limits all requests under way together. Default 128 MiB.
+	MaxInFlightBytes int64
+	// MaxStreams limits the requests under way on one connection. Default 100.
+	MaxStreams uint32
+	// Logger receives what no client is told. Default: discard.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 16<<20)
+	o.MaxInFlightBytes = cmp.Or(o.MaxInFlightBytes, 128<<20)
+	o.MaxStreams = cmp.Or(o.MaxStreams, 100)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A Server receives OTLP over gRPC.
+type Server struct {
+	appender Appender
+	opts     Options
+	grpc     *grpc.Server
+	health   *health.Server
+	inFlight atomic.Int64 // bytes of requests under way
+}
+
+// NewServer makes a server; Serve starts it.
+func NewServer(a Appender, o Options) *Server {
+	o = o.withDefaults()
+	s := &Server{
+		appender: a,
+		opts:     o,
+		grpc: grpc.NewServer(
+			grpc.ForceServerCodecV2(newCodec()),
+			grpc.MaxRecvMsgSize(o.MaxMessageBytes),
+			grpc.MaxConcurrentStreams(o.MaxStreams),
+		),
+		health: health.NewServer(),
+	}
+	for i := range services {
+		s.grpc.RegisterService(services[i].desc(), s)
+		s.health.SetServingStatus(services[i].name, healthpb.HealthCheckResponse_SERVING)
+	}
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return s
+}
+
+// Serve answers on l until Shutdown, and closes it.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown lets the requests under way end, until ctx ends; those left are
+// then cut off.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.health.Shutdown()
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s.grpc.GracefulStop()
+		close(ended)
+	})
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		s.grpc.Stop()
+	}
+	wg.Wait()
+}
