@@ -3,12 +3,11 @@ package block
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"math"
-	"unsafe"
+	"math/bits"
+	"slices"
 
 	"github.com/pierrec/lz4/v4"
 
-	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -29,10 +28,33 @@ func (b *Block) payload(c chunk) ([]byte, error) {
 	return out, nil
 }
 
-// absent is a column of NULLs.
-func absent(kind vector.Kind, width, rows int) *vector.Column {
-	c := &vector.Column{Kind: kind, Len: rows, Width: width, Valid: vector.NewBitmap(rows)}
-	switch kind {
+// reader opens a chunk that must be of a kind: kinds never change in place.
+func (b *Block) reader(c chunk, kind vector.Kind) (*reader, error) {
+	if c.kind != kind {
+		return nil, corrupt("column %q has kind %d, want %d", c.name, c.kind, kind)
+	}
+	buf, err := b.payload(c)
+	if err != nil {
+		return nil, err
+	}
+	return newReader(buf), nil
+}
+
+// err is the error of a chunk that could not be read.
+func (r *reader) err(c chunk) error {
+	if r.bad {
+		return corrupt("column %q cannot be decoded", c.name)
+	}
+	return nil
+}
+
+// absent is a column without values: NULL, or zero if it cannot be NULL.
+func absent(f vector.Field, rows int) *vector.Column {
+	c := &vector.Column{Kind: f.Kind, Len: rows, Width: f.Width}
+	if f.Nullable {
+		c.Valid = vector.NewBitmap(rows)
+	}
+	switch f.Kind {
 	case vector.Bool:
 		c.Bools = make([]bool, rows)
 	case vector.Int64:
@@ -42,7 +64,7 @@ func absent(kind vector.Kind, width, rows int) *vector.Column {
 	case vector.String:
 		c.Dict, c.Codes = []string{""}, make([]uint32, rows)
 	case vector.Hex:
-		c.Raw = make([]byte, rows*width)
+		c.Raw = make([]byte, rows*f.Width)
 	case vector.Map:
 		c.Attrs = &vector.Attrs{Off: make([]uint32, rows+1)}
 	default:
@@ -51,192 +73,254 @@ func absent(kind vector.Kind, width, rows int) *vector.Column {
 	return c
 }
 
-// decode reads a chunk as a column of a kind. A stored kind that the schema
-// has since changed is corruption: kinds never change in place.
-func (b *Block) decode(c chunk, kind vector.Kind, width int) (*vector.Column, error) {
-	if c.encoding == encAbsent {
-		return absent(kind, width, b.rows), nil
+// valid reads which rows have a value, nil if all do.
+func (b *Block) valid(c chunk) (vector.Bitmap, error) {
+	if c.valid == 0 {
+		if c.count != b.rows && c.encoding != encMapped {
+			return nil, corrupt("column %q has %d values", c.name, c.count)
+		}
+		return nil, nil
 	}
-	if c.kind != kind {
-		return nil, corrupt("column %q has kind %d, want %d", c.name, c.kind, kind)
+	if c.valid > len(b.validity) {
+		return nil, corrupt("column %q has no validity bitmap", c.name)
 	}
-	buf, err := b.payload(c)
+	buf, err := b.payload(b.validity[c.valid-1])
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{buf: buf[:len(buf)-padding]}
-	col := &vector.Column{Kind: kind, Len: b.rows}
-	if r.byte() == 1 {
-		col.Valid = bitmap(r.bytes((b.rows+7)/8), b.rows)
+	bitmap := readBitmap(newReader(buf), b.rows)
+	if bitmap.Count() != c.count {
+		return nil, corrupt("validity of column %q", c.name)
 	}
-	switch c.encoding {
-	case encConstant:
-		b.constant(r, col, width)
-	case encPacked:
-		b.packed(r, buf, col)
-	case encDictionary, encAttribute:
-		b.dictionary(r, buf, col)
-	case encPlain:
-		col.Strs = texts(r, b.rows)
-	case encRaw:
-		b.raw(r, col, width)
-	case encBits:
-		bits := r.bytes((b.rows + 7) / 8)
-		col.Bools = make([]bool, b.rows)
-		for i := range col.Bools {
-			col.Bools[i] = !r.bad && bits[i>>3]>>(i&7)&1 != 0
-		}
-	case encAnys:
-		err = b.anys(r, col)
-	default:
-		return nil, corrupt("column %q has encoding %d", c.name, c.encoding)
-	}
-	if r.bad || err != nil {
-		return nil, corrupt("column %q ends early", c.name)
-	}
-	return col, nil
+	return bitmap, nil
 }
 
-// bitmap reads a validity bitmap; nil bytes (a short buffer) give no bitmap.
-func bitmap(raw []byte, rows int) vector.Bitmap {
-	if raw == nil {
-		return nil
+// readBitmap reads n bits; those behind them are dropped.
+func readBitmap(r *reader, n int) vector.Bitmap {
+	out := vector.NewBitmap(n)
+	buf := r.packed(n, 1)
+	for i := range out {
+		out[i] = binary.LittleEndian.Uint64(buf[8*i:])
 	}
-	words := vector.NewBitmap(rows)
-	var tail [8]byte
-	for i := range words {
-		part := raw[min(8*i, len(raw)):]
-		if len(part) < 8 {
-			copy(tail[:], part)
-			part = tail[:]
-		}
-		words[i] = binary.LittleEndian.Uint64(part)
-	}
-	return words
-}
-
-func (b *Block) constant(r *reader, col *vector.Column, width int) {
-	switch col.Kind {
-	case vector.Bool:
-		v := r.byte() != 0
-		col.Bools = make([]bool, b.rows)
-		for i := range col.Bools {
-			col.Bools[i] = v
-		}
-	case vector.Int64:
-		v := r.int64()
-		col.Ints = make([]int64, b.rows)
-		for i := range col.Ints {
-			col.Ints[i] = v
-		}
-	case vector.Float:
-		v := math.Float64frombits(uint64(r.int64()))
-		col.Floats = make([]float64, b.rows)
-		for i := range col.Floats {
-			col.Floats[i] = v
-		}
-	case vector.String:
-		col.Dict, col.Codes = []string{r.text()}, make([]uint32, b.rows)
-	case vector.Hex:
-		v := r.bytes(width)
-		col.Width, col.Raw = width, make([]byte, 0, b.rows*width)
-		for range b.rows {
-			col.Raw = append(col.Raw, v...)
-		}
-	default:
-		r.bad = true
-	}
-}
-
-func (b *Block) packed(r *reader, buf []byte, col *vector.Column) {
-	least, width := r.int64(), int(r.byte())
-	at := len(buf) - padding - len(r.buf)
-	if width > 64 || r.bytes(packedBytes(b.rows, width)) == nil && width > 0 {
-		r.bad = true
-		return
-	}
-	col.Ints = make([]int64, b.rows)
-	out := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(col.Ints))), b.rows)
-	unpack(buf[at:], width, out)
-	if least != 0 {
-		for i := range col.Ints {
-			col.Ints[i] += least
-		}
-	}
-}
-
-func (b *Block) dictionary(r *reader, buf []byte, col *vector.Column) {
-	count := r.int()
-	if count > b.rows+1 {
-		r.bad = true
-		return
-	}
-	col.Dict = texts(r, count)
-	width := int(r.byte())
-	at := len(buf) - padding - len(r.buf)
-	if r.bad || width > 32 || count == 0 || r.bytes(packedBytes(b.rows, width)) == nil && width > 0 {
-		r.bad = true
-		return
-	}
-	col.Codes = make([]uint32, b.rows)
-	unpack(buf[at:], width, col.Codes)
-	for _, code := range col.Codes {
-		if int(code) >= count {
-			r.bad = true
-			return
-		}
-	}
-}
-
-// texts reads count lengths, then the texts, which share one string.
-func texts(r *reader, count int) []string {
-	lengths := make([]int, count)
-	total := 0
-	for i := range lengths {
-		lengths[i] = r.int()
-		total += lengths[i]
-	}
-	all := string(r.bytes(total))
-	out := make([]string, count)
-	if r.bad {
-		return out
-	}
-	at := 0
-	for i, n := range lengths {
-		out[i] = all[at : at+n]
-		at += n
+	if n&63 != 0 {
+		out[len(out)-1] &= 1<<(n&63) - 1
 	}
 	return out
 }
 
-func (b *Block) raw(r *reader, col *vector.Column, width int) {
-	if col.Kind == vector.Float {
-		raw := r.bytes(8 * b.rows)
-		if raw == nil {
-			return
-		}
-		col.Floats = make([]float64, b.rows)
-		for i := range col.Floats {
-			col.Floats[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
-		}
-		return
+// decode reads a chunk as a column of a kind.
+func (b *Block) decode(c chunk, kind vector.Kind, width int) (*vector.Column, error) {
+	if c.encoding == encMapped {
+		return b.mapped(c)
 	}
-	col.Width, col.Raw = width, r.bytes(width*b.rows)
+	if kind == vector.Map {
+		return b.mapColumn(c)
+	}
+	r, err := b.reader(c, kind)
+	if err != nil {
+		return nil, err
+	}
+	col := &vector.Column{Kind: kind, Len: b.rows}
+	if col.Valid, err = b.valid(c); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case vector.Int64:
+		if c.encoding == encSum || c.encoding == encDifference {
+			col.Ints, err = b.derived(c, r)
+		} else {
+			col.Ints = spread(r.ints(c.encoding, c.count), col.Valid, b.rows, 1)
+		}
+	case vector.Float:
+		if c.encoding == encScaled {
+			col.Floats, err = b.scaled(c, r)
+		} else {
+			col.Floats = spread(r.floats(c.encoding, c.count), col.Valid, b.rows, 1)
+		}
+	case vector.String:
+		t := r.textColumn(c.encoding, c.count, false)
+		if col.Dict = t.dict; t.strs != nil {
+			col.Strs = spread(t.strs, col.Valid, b.rows, 1)
+		} else {
+			col.Codes = spread(t.codes, col.Valid, b.rows, 1)
+			if len(col.Dict) == 0 {
+				col.Dict = []string{""}
+			}
+		}
+	case vector.Hex:
+		col.Width = width
+		var raw []byte
+		if raw, err = b.hex(c, r, width, col.Valid); err == nil {
+			col.Raw = spread(raw, col.Valid, b.rows, width)
+		}
+	case vector.Bool:
+		col.Bools = spread(r.bools(c.encoding, c.count), col.Valid, b.rows, 1)
+	default:
+		col.Anys = spread(r.anys(c.encoding, c.count), col.Valid, b.rows, 1)
+	}
+	if err == nil {
+		err = r.err(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return col, nil
 }
 
-func (b *Block) anys(r *reader, col *vector.Column) error {
-	list := texts(r, b.rows)
-	col.Anys = make([]any, b.rows)
-	for i, s := range list {
-		if r.bad || col.IsNull(i) || len(s) < 12 {
+// spread puts the values of rows that have one, size elements each, in their
+// places; the others are zero.
+func spread[T any](values []T, valid vector.Bitmap, rows, size int) []T {
+	if valid == nil {
+		return values
+	}
+	out := make([]T, rows*size)
+	if len(values) < valid.Count()*size {
+		return out // the reader has failed
+	}
+	for w, word := range valid {
+		at := w * 64 * size
+		if word == ^uint64(0) {
+			copy(out[at:], values[:64*size])
+			values = values[64*size:]
 			continue
 		}
-		elem := pgtypes.OID(binary.BigEndian.Uint32([]byte(s[8:12])))
-		v, err := pgtypes.DecodeBinary(pgtypes.Of(pgtypes.ArrayOf(elem)), []byte(s))
-		if err != nil {
-			return err
+		for ; word != 0; word &= word - 1 {
+			i := at + bits.TrailingZeros64(word)*size
+			if size == 1 {
+				out[i] = values[0]
+			} else {
+				copy(out[i:i+size], values[:size])
+			}
+			values = values[size:]
 		}
-		col.Anys[i] = v
 	}
-	return nil
+	return out
+}
+
+// base decodes a column that another is derived from: one that is not derived
+// itself and without NULLs.
+func (b *Block) base(name string, kind vector.Kind, width int) (*vector.Column, error) {
+	c, ok := b.chunks[name]
+	switch c.encoding {
+	case encSum, encDifference, encScaled, encMapped, encReference:
+		ok = false
+	}
+	if !ok || c.valid != 0 {
+		return nil, corrupt("no column %q to derive from", name)
+	}
+	return b.decode(c, kind, width)
+}
+
+func (b *Block) derived(c chunk, r *reader) ([]int64, error) {
+	x, err := b.base(r.text(), vector.Int64, 0)
+	if err != nil {
+		return nil, err
+	}
+	y, err := b.base(r.text(), vector.Int64, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := x.Ints
+	if c.encoding == encSum {
+		for i, v := range y.Ints {
+			out[i] += v
+		}
+	} else {
+		for i, v := range y.Ints {
+			out[i] -= v
+		}
+	}
+	return out, nil
+}
+
+func (b *Block) scaled(c chunk, r *reader) ([]float64, error) {
+	base, ok := b.chunks[r.text()] // which may itself be a sum or a difference
+	if !ok || base.valid != 0 || base.kind != vector.Int64 {
+		return nil, corrupt("no column to derive %q from", c.name)
+	}
+	x, err := b.decode(base, vector.Int64, 0)
+	if err != nil {
+		return nil, err
+	}
+	exponent := int(r.byte())
+	if exponent >= len(powers) {
+		return nil, corrupt("exponent of column %q", c.name)
+	}
+	out := make([]float64, len(x.Ints))
+	for i, v := range x.Ints {
+		out[i] = float64(v) / powers[exponent]
+	}
+	return out, nil
+}
+
+// mapped decodes a String column that is a function of another's codes.
+func (b *Block) mapped(c chunk) (*vector.Column, error) {
+	r, err := b.reader(c, vector.String)
+	if err != nil {
+		return nil, err
+	}
+	name := r.text()
+	dict := r.texts(r.int(b.rows))
+	table := r.codes(r.int(b.rows), len(dict)+1)
+	codes, err := b.baseCodes(name, len(table))
+	if err != nil {
+		return nil, err
+	}
+	if r.bad || len(codes) != b.rows {
+		return nil, corrupt("column %q cannot be decoded", c.name)
+	}
+	col := &vector.Column{Kind: vector.String, Len: b.rows, Codes: codes, Dict: dict}
+	if len(dict) == 0 {
+		col.Dict = []string{""}
+	}
+	if !slices.Contains(table, 0) {
+		for i, code := range codes {
+			codes[i] = table[code] - 1
+		}
+		return col, nil
+	}
+	for i, code := range codes {
+		codes[i] = table[code]
+	}
+	col.Valid = validCodes(codes)
+	return col, nil
+}
+
+// validCodes turns codes that begin at 1, 0 for NULL, into those of a column.
+func validCodes(codes []uint32) vector.Bitmap {
+	valid := vector.NewBitmap(len(codes))
+	for w := range valid {
+		run := codes[64*w : min(64*w+64, len(codes))]
+		word := uint64(0)
+		for i, code := range run {
+			has := (code | -code) >> 31 // 1 unless code is 0
+			word |= uint64(has) << i
+			run[i] = code - has
+		}
+		valid[w] = word
+	}
+	return valid
+}
+
+// baseCodes gives the codes, below limit, of a field that others are mapped from.
+func (b *Block) baseCodes(name string, limit int) ([]uint32, error) {
+	c, ok := b.chunks[name]
+	if ok && c.kind == vector.Map && c.valid == 0 {
+		m, err := b.sets(c)
+		if err != nil {
+			return nil, err
+		}
+		if m.rowSets == nil || m.count != limit {
+			return nil, corrupt("no column %q to map from", name)
+		}
+		return m.rowSets, nil
+	}
+	col, err := b.base(name, vector.String, 0)
+	if err != nil {
+		return nil, err
+	}
+	if col.Codes == nil || !below(col.Codes, uint32(limit)) {
+		return nil, corrupt("no column %q to map from", name)
+	}
+	return col.Codes, nil
 }

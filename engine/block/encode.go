@@ -5,11 +5,11 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
-	"strings"
+	"unsafe"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/pierrec/lz4/v4"
 
-	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -20,21 +20,24 @@ type Pick struct{ Source, Row uint32 }
 // block, with each row's running number within the table and the LSN of its
 // record. The output depends on nothing else.
 func Encode(schema *vector.Schema, sources []*vector.Rows, picks []Pick, rowNumbers, lsns []uint64) ([]byte, error) {
-	if len(picks) > MaxRows {
-		return nil, corrupt("%d rows are more than a block holds", len(picks))
+	if len(picks) > MaxRows || len(rowNumbers) != len(picks) || len(lsns) != len(picks) {
+		panic("BUG: too many rows for a block, or too few numbers")
 	}
-	e := &encoder{sources: sources, picks: picks}
-	for i, f := range schema.Fields {
-		if err := e.field(i, f); err != nil {
-			return nil, err
+	e := &encoder{sources: sources, picks: picks, raws: make(map[uint64]stored), bitmaps: make(map[uint64]int)}
+	// Others are derived from integers and attributes, so these come first.
+	for pass := range 3 {
+		for i, f := range schema.Fields {
+			first := f.Kind == vector.Int64
+			second := f.Kind == vector.Map
+			if pass == 0 && first || pass == 1 && second || pass == 2 && !first && !second {
+				if err := e.field(i, f); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
-	numbers, records := make([]int64, len(picks)), make([]int64, len(picks))
-	for i := range picks {
-		numbers[i], records[i] = int64(rowNumbers[i]), int64(lsns[i])
-	}
-	e.ints(rowNumberName, numbers, nil)
-	e.ints(lsnName, records, nil)
+	e.bookkeeping(rowNumberName, rowNumbers)
+	e.bookkeeping(lsnName, lsns)
 	return e.finish(), nil
 }
 
@@ -43,24 +46,65 @@ type encoder struct {
 	picks   []Pick
 	chunks  []chunk
 	data    []byte
+	raws    map[uint64]stored // by hash of the bytes before compression
+	bitmaps map[uint64]int    // validity bitmaps by hash: place in the directory's order
 	lz4     lz4.Compressor
+	buf     []byte
+
+	ints   []intBase
+	ids    []idBase
+	coded  []codeBase
+	keyBuf []byte
 }
 
-// add compresses a chunk if that pays, and enters it.
-func (e *encoder) add(name string, kind vector.Kind, enc encoding, raw []byte) {
-	stored := raw
+// stored is a chunk's bytes that another with the same may share.
+type stored struct {
+	raw   []byte
+	chunk chunk
+}
+
+// What other columns may be derived from: columns without NULLs.
+type (
+	intBase struct {
+		name    string
+		values  []int64
+		derived bool
+	}
+	idBase struct {
+		name  string
+		width int
+		rows  map[string]int32
+	}
+	codeBase struct {
+		name  string
+		codes []uint32
+		count int
+	}
+)
+
+// add compresses a chunk if that pays, and enters it. raw is kept.
+func (e *encoder) add(c chunk, raw []byte) {
+	hash := xxhash.Sum64(raw)
+	if same, ok := e.raws[hash]; ok && string(same.raw) == string(raw) {
+		c.offset, c.stored, c.raw, c.crc = same.chunk.offset, same.chunk.stored, same.chunk.raw, same.chunk.crc
+		e.chunks = append(e.chunks, c)
+		return
+	}
+	bytes := raw
 	if len(raw) >= 64 {
-		buf := make([]byte, lz4.CompressBlockBound(len(raw)))
+		if bound := lz4.CompressBlockBound(len(raw)); len(e.buf) < bound {
+			e.buf = make([]byte, bound)
+		}
 		// A compressed chunk must be shorter, since equal lengths mean plain.
-		if n, err := e.lz4.CompressBlock(raw, buf); err == nil && n > 0 && n < len(raw)-len(raw)/16 {
-			stored = buf[:n]
+		n, err := e.lz4.CompressBlock(raw, e.buf)
+		if err == nil && n > 0 && n < len(raw)-len(raw)/16 {
+			bytes = e.buf[:n]
 		}
 	}
-	e.chunks = append(e.chunks, chunk{
-		name: name, kind: kind, encoding: enc, offset: len(e.data),
-		stored: len(stored), raw: len(raw), crc: crc32.Checksum(stored, castagnoli),
-	})
-	e.data = append(e.data, stored...)
+	c.offset, c.stored, c.raw, c.crc = len(e.data), len(bytes), len(raw), crc32.Checksum(bytes, castagnoli)
+	e.chunks = append(e.chunks, c)
+	e.data = append(e.data, bytes...)
+	e.raws[hash] = stored{raw, c}
 }
 
 func (e *encoder) finish() []byte {
@@ -69,9 +113,9 @@ func (e *encoder) finish() []byte {
 		dir = binary.AppendUvarint(dir, uint64(len(c.name)))
 		dir = append(dir, c.name...)
 		dir = append(dir, byte(c.kind), byte(c.encoding))
-		dir = binary.AppendUvarint(dir, uint64(c.offset))
-		dir = binary.AppendUvarint(dir, uint64(c.stored))
-		dir = binary.AppendUvarint(dir, uint64(c.raw))
+		for _, n := range []int{c.valid, c.count, c.offset, c.stored, c.raw} {
+			dir = binary.AppendUvarint(dir, uint64(n))
+		}
 		dir = binary.LittleEndian.AppendUint32(dir, c.crc)
 	}
 	out := make([]byte, 0, headerSize+len(dir)+len(e.data)+padding)
@@ -85,305 +129,383 @@ func (e *encoder) finish() []byte {
 	return append(out, make([]byte, padding)...)
 }
 
-// column gives the source column of a pick.
-func (e *encoder) column(field int, p Pick) *vector.Column { return e.sources[p.Source].Cols[field] }
+// A gathered column is the picked rows of a field that are not NULL.
+type gathered struct {
+	cols  []*vector.Column // by source
+	valid vector.Bitmap    // nil: no row is NULL
+	rows  []Pick
+}
 
-// valid gives which rows are not NULL, nil if all are.
-func (e *encoder) valid(field int) vector.Bitmap {
-	var valid vector.Bitmap
+func (e *encoder) gather(field int) gathered {
+	g := gathered{cols: make([]*vector.Column, len(e.sources)), rows: e.picks}
+	nulls := false
+	for s, rows := range e.sources {
+		g.cols[s] = rows.Cols[field]
+		nulls = nulls || g.cols[s].Valid != nil
+	}
+	if !nulls {
+		return g
+	}
+	valid, dense := vector.NewBitmap(len(e.picks)), make([]Pick, 0, len(e.picks))
 	for i, p := range e.picks {
-		if e.column(field, p).IsNull(int(p.Row)) {
-			if valid == nil {
-				valid = vector.Ones(len(e.picks))
-			}
-			valid.Clear(i)
+		if !g.cols[p.Source].IsNull(int(p.Row)) {
+			valid.Set(i)
+			dense = append(dense, p)
 		}
 	}
-	return valid
+	if len(dense) < len(e.picks) {
+		g.valid, g.rows = valid, dense
+	}
+	return g
 }
 
-// start begins a chunk with its validity bitmap.
-func (e *encoder) start(valid vector.Bitmap) []byte {
+// validity enters a bitmap, or finds the same one, and gives its number.
+func (e *encoder) validity(valid vector.Bitmap) int {
 	if valid == nil {
-		return []byte{0}
+		return 0
 	}
-	out := []byte{1}
-	var word [8]byte
+	raw := make([]byte, 0, 8*len(valid))
 	for _, w := range valid {
-		binary.LittleEndian.PutUint64(word[:], w)
-		out = append(out, word[:]...)
+		raw = binary.LittleEndian.AppendUint64(raw, w)
 	}
-	return out[:1+(len(e.picks)+7)/8]
+	raw = raw[:(len(e.picks)+7)/8]
+	hash := xxhash.Sum64(raw)
+	number, ok := e.bitmaps[hash]
+	if !ok || string(e.raws[hash].raw) != string(raw) {
+		number = 1
+		for _, c := range e.chunks {
+			if c.name == "" {
+				number++
+			}
+		}
+		e.bitmaps[hash] = number
+		e.add(chunk{encoding: encPlain, count: len(e.picks)}, raw)
+	}
+	return number
 }
 
-func (e *encoder) field(i int, f vector.Field) error {
-	if f.Kind == vector.Map {
-		e.attributes(i, f.Name)
-		return nil
+func (e *encoder) field(i int, f vector.Field) (err error) {
+	g := e.gather(i)
+	if len(g.rows) == 0 && f.Nullable {
+		return nil // no entry: NULL in every row
 	}
-	valid := e.valid(i)
-	if valid != nil && valid.Count() == 0 {
-		e.add(f.Name, f.Kind, encAbsent, nil)
-		return nil
-	}
+	c := chunk{name: f.Name, kind: f.Kind, count: len(g.rows)}
+	var raw []byte
 	switch f.Kind {
-	case vector.Bool:
-		e.bools(i, f.Name, valid)
+	case vector.Map:
+		e.attributes(c, g)
+		return nil
 	case vector.Int64:
-		values := make([]int64, len(e.picks))
-		for k, p := range e.picks {
-			values[k] = e.column(i, p).Ints[p.Row]
+		values := make([]int64, len(g.rows))
+		for k, p := range g.rows {
+			values[k] = g.cols[p.Source].Ints[p.Row]
 		}
-		e.ints(f.Name, values, valid)
+		c.encoding, raw = e.intColumn(f.Name, g.valid == nil, values)
 	case vector.Float:
-		e.floats(i, f.Name, valid)
+		c.encoding, raw = e.floatColumn(g)
 	case vector.String:
-		values := make([]string, len(e.picks))
-		for k, p := range e.picks {
-			if c := e.column(i, p); !c.IsNull(int(p.Row)) {
-				values[k] = c.Str(int(p.Row))
-			}
+		if c.encoding, raw = e.stringColumn(f.Name, g); c.encoding == encMapped {
+			c.count, g.valid = 0, nil
 		}
-		e.strings(f.Name, values, valid)
 	case vector.Hex:
-		e.hex(i, f, valid)
+		c.encoding, raw = e.hexColumn(f, g)
+	case vector.Bool:
+		values := make([]bool, len(g.rows))
+		for k, p := range g.rows {
+			values[k] = g.cols[p.Source].Bools[p.Row]
+		}
+		c.encoding, raw = appendBools(nil, values)
 	default:
-		return e.anys(i, f.Name, valid)
+		values := make([]any, len(g.rows))
+		for k, p := range g.rows {
+			values[k] = g.cols[p.Source].Anys[p.Row]
+		}
+		c.encoding, raw, err = appendAnys(nil, values)
 	}
-	return nil
+	c.valid = e.validity(g.valid)
+	e.add(c, raw)
+	return err
 }
 
-func (e *encoder) bools(field int, name string, valid vector.Bitmap) {
-	out := e.start(valid)
-	bits := make([]byte, (len(e.picks)+7)/8)
-	for k, p := range e.picks {
-		if e.column(field, p).Bools[p.Row] {
-			bits[k>>3] |= 1 << (k & 7)
-		}
+func (e *encoder) bookkeeping(name string, numbers []uint64) {
+	values := make([]int64, len(numbers))
+	for i, n := range numbers {
+		values[i] = int64(n)
 	}
-	e.add(name, vector.Bool, encBits, append(out, bits...))
+	c := chunk{name: name, kind: vector.Int64, count: len(values)}
+	var raw []byte
+	c.encoding, raw = appendInts(nil, values)
+	e.add(c, raw)
 }
 
-// ints packs integers as their distance from the least. NULL rows take the
-// least value, so that they widen nothing.
-func (e *encoder) ints(name string, values []int64, valid vector.Bitmap) {
-	least, most := int64(math.MaxInt64), int64(math.MinInt64)
-	for k, v := range values {
-		if valid == nil || valid.Get(k) {
-			least, most = min(least, v), max(most, v)
-		}
-	}
-	out := e.start(valid)
-	if len(values) == 0 {
-		least, most = 0, 0
-	}
-	if least == most {
-		e.add(name, vector.Int64, encConstant, binary.LittleEndian.AppendUint64(out, uint64(least)))
-		return
-	}
-	width := widthOf(uint64(most) - uint64(least))
-	packed := make([]uint64, len(values))
-	for k, v := range values {
-		if valid == nil || valid.Get(k) {
-			packed[k] = uint64(v) - uint64(least)
-		}
-	}
-	out = binary.LittleEndian.AppendUint64(out, uint64(least))
-	out = append(out, byte(width))
-	e.add(name, vector.Int64, encPacked, appendPacked(out, packed, width))
+func appendName(dst []byte, name string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(name))), name...)
 }
 
-func (e *encoder) floats(field int, name string, valid vector.Bitmap) {
-	out := e.start(valid)
-	constant, first, have := true, uint64(0), false
-	for k, p := range e.picks {
-		if valid != nil && !valid.Get(k) {
-			continue
-		}
-		bits := math.Float64bits(e.column(field, p).Floats[p.Row])
-		if !have {
-			first, have = bits, true
-		}
-		constant = constant && bits == first
+// intColumn finds an integer column to be the sum or the difference of two
+// others, as an end is of a start and a duration.
+func (e *encoder) intColumn(name string, complete bool, values []int64) (encoding, []byte) {
+	enc, raw := appendInts(nil, values)
+	if !complete || enc == encConstant || len(values) < 2 {
+		return enc, raw
 	}
-	if constant {
-		e.add(name, vector.Float, encConstant, binary.LittleEndian.AppendUint64(out, first))
-		return
-	}
-	for _, p := range e.picks {
-		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(e.column(field, p).Floats[p.Row]))
-	}
-	e.add(name, vector.Float, encRaw, out)
-}
-
-// strings chooses between a constant, a dictionary, and plain texts where most
-// differ.
-func (e *encoder) strings(name string, values []string, valid vector.Bitmap) {
-	out := e.start(valid)
-	dict, codes, ok := e.dictionary(values, valid, len(values)/2+64)
-	switch {
-	case !ok:
-		for _, s := range values {
-			out = binary.AppendUvarint(out, uint64(len(s)))
-		}
-		for _, s := range values {
-			out = append(out, s...)
-		}
-		e.add(name, vector.String, encPlain, out)
-	case len(dict) == 1:
-		out = binary.AppendUvarint(out, uint64(len(dict[0])))
-		e.add(name, vector.String, encConstant, append(out, dict[0]...))
-	default:
-		e.add(name, vector.String, encDictionary, appendDictionary(out, dict, codes))
-	}
-}
-
-// dictionary numbers the distinct values in order of appearance; ok is false
-// beyond limit of them. NULL rows have code 0.
-func (e *encoder) dictionary(values []string, valid vector.Bitmap, limit int) (dict []string, codes []uint64, ok bool) {
-	seen := make(map[string]uint64)
-	codes = make([]uint64, len(values))
-	last, lastCode := "", uint64(0)
-	for k, s := range values {
-		if valid != nil && !valid.Get(k) {
-			continue
-		}
-		if len(dict) > 0 && s == last {
-			codes[k] = lastCode
-			continue
-		}
-		code, known := seen[s]
-		if !known {
-			if len(dict) == limit {
-				return nil, nil, false
+	for i, x := range e.ints {
+		for k, y := range e.ints {
+			if x.derived || y.derived || k == i {
+				continue
 			}
-			code = uint64(len(dict))
-			seen[s] = code
-			dict = append(dict, s)
-		}
-		codes[k] = code
-		last, lastCode = s, code
-	}
-	return dict, codes, true
-}
-
-func appendDictionary(out []byte, dict []string, codes []uint64) []byte {
-	out = binary.AppendUvarint(out, uint64(len(dict)))
-	for _, s := range dict {
-		out = binary.AppendUvarint(out, uint64(len(s)))
-	}
-	for _, s := range dict {
-		out = append(out, s...)
-	}
-	width := widthOf(uint64(max(len(dict)-1, 0)))
-	return appendPacked(append(out, byte(width)), codes, width)
-}
-
-func (e *encoder) hex(field int, f vector.Field, valid vector.Bitmap) {
-	out := e.start(valid)
-	var first []byte
-	constant := true
-	for k, p := range e.picks {
-		if valid == nil || valid.Get(k) {
-			v := e.column(field, p).HexBytes(int(p.Row))
-			if first == nil {
-				first = v
+			if k > i && combines(values, x.values, y.values, 1) {
+				e.ints = append(e.ints, intBase{name, values, true})
+				return encSum, appendName(appendName(nil, x.name), y.name)
 			}
-			constant = constant && string(v) == string(first)
+			if combines(values, x.values, y.values, -1) {
+				e.ints = append(e.ints, intBase{name, values, true})
+				return encDifference, appendName(appendName(nil, x.name), y.name)
+			}
 		}
 	}
-	if constant && first != nil {
-		e.add(f.Name, vector.Hex, encConstant, append(out, first...))
-		return
-	}
-	zeros := make([]byte, f.Width)
-	for k, p := range e.picks {
-		if valid == nil || valid.Get(k) {
-			out = append(out, e.column(field, p).HexBytes(int(p.Row))...)
-		} else {
-			out = append(out, zeros...)
-		}
-	}
-	e.add(f.Name, vector.Hex, encRaw, out)
+	e.ints = append(e.ints, intBase{name, values, false})
+	return enc, raw
 }
 
-func (e *encoder) anys(field int, name string, valid vector.Bitmap) error {
-	out := e.start(valid)
-	values := make([][]byte, len(e.picks))
-	for k, p := range e.picks {
-		a, ok := e.column(field, p).Anys[p.Row].(*pgtypes.Array)
-		if !ok {
-			continue
+// combines reports whether values are x + sign × y.
+func combines(values, x, y []int64, sign int64) bool {
+	for i, v := range values {
+		if v != x[i]+sign*y[i] {
+			return false
 		}
-		v, err := pgtypes.AppendBinary(nil, pgtypes.Of(pgtypes.ArrayOf(a.Elem)), a)
-		if err != nil {
-			return err
-		}
-		values[k] = v
 	}
-	for _, v := range values {
-		out = binary.AppendUvarint(out, uint64(len(v)))
-	}
-	for _, v := range values {
-		out = append(out, v...)
-	}
-	e.add(name, vector.Any, encAnys, out)
-	return nil
+	return true
 }
 
-// attributes writes the keys of a Map field and one chunk for each key.
-func (e *encoder) attributes(field int, name string) {
-	type column struct {
-		values []string
-		valid  vector.Bitmap
+// floatColumn finds a float column to be an integer one in another unit.
+func (e *encoder) floatColumn(g gathered) (encoding, []byte) {
+	values := make([]float64, len(g.rows))
+	for k, p := range g.rows {
+		values[k] = g.cols[p.Source].Floats[p.Row]
 	}
-	byKey := make(map[string]*column)
-	columns := make(map[*vector.Attrs][]*column) // by source: key code → column
-	var buf []byte
-	for k, p := range e.picks {
-		a := e.column(field, p).Attrs
-		cols, ok := columns[a]
-		if !ok {
-			cols = make([]*column, len(a.KeyDict))
-			columns[a] = cols
-		}
-		for at := a.Off[p.Row]; at < a.Off[p.Row+1]; at++ {
-			c := cols[a.Keys[at]]
-			if c == nil {
-				key := a.KeyDict[a.Keys[at]]
-				if c = byKey[key]; c == nil {
-					c = &column{values: make([]string, len(e.picks)), valid: vector.NewBitmap(len(e.picks))}
-					byKey[key] = c
+	if g.valid == nil {
+		for _, x := range e.ints {
+			for exponent := range powers {
+				if scales(values, x.values, powers[exponent]) {
+					return encScaled, append(appendName(nil, x.name), byte(exponent))
 				}
-				cols[a.Keys[at]] = c
 			}
-			buf = tagged(buf[:0], a, int(at))
-			c.values[k] = string(buf)
-			c.valid.Set(k)
 		}
 	}
-	keys := make([]string, 0, len(byKey))
-	for key := range byKey {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(a) - len(b)
+	return appendFloats(nil, values)
+}
+
+// scales reports whether values are those of x divided, bit by bit.
+func scales(values []float64, x []int64, divisor float64) bool {
+	for i, v := range values {
+		if math.Float64bits(float64(x[i])/divisor) != math.Float64bits(v) {
+			return false
 		}
-		return strings.Compare(a, b)
-	})
-	out := binary.AppendUvarint([]byte{0}, uint64(len(keys)))
-	for _, key := range keys {
-		out = binary.AppendUvarint(out, uint64(len(key)))
-		out = append(out, key...)
 	}
-	e.add(name, vector.Map, encKeys, out)
-	for _, key := range keys {
-		c := byKey[key]
-		if c.valid.Count() == len(e.picks) {
-			c.valid = nil
+	return true
+}
+
+// maxReferences bounds the columns that a column is tried to be derived from.
+const maxReferences = 8
+
+func (e *encoder) hexColumn(f vector.Field, g gathered) (encoding, []byte) {
+	raw := make([]byte, 0, len(g.rows)*f.Width)
+	for _, p := range g.rows {
+		raw = append(raw, g.cols[p.Source].HexBytes(int(p.Row))...)
+	}
+	enc, out := appendHex(nil, raw, f.Width)
+	if enc == encConstant {
+		return enc, out
+	}
+	for _, base := range e.ids {
+		if base.width != f.Width {
+			continue
 		}
-		dict, codes, _ := e.dictionary(c.values, c.valid, len(e.picks)+1)
-		e.add(name+"\x00"+key, vector.String, encAttribute, appendDictionary(e.start(c.valid), dict, codes))
+		if ref := e.references(base, raw, g.valid); len(ref) < len(out)-len(out)/8 {
+			return encReference, ref
+		}
 	}
+	if enc != encPlain {
+		return enc, out
+	}
+	if g.valid == nil && len(e.ids) < maxReferences {
+		rows := make(map[string]int32, len(g.rows))
+		for k := range g.rows {
+			if id := raw[k*f.Width : (k+1)*f.Width]; len(id) > 0 {
+				rows[asString(id)] = int32(k)
+			}
+		}
+		e.ids = append(e.ids, idBase{f.Name, f.Width, rows})
+	}
+	return enc, out
+}
+
+// references makes ids references to the rows of another column.
+func (e *encoder) references(base idBase, raw []byte, valid vector.Bitmap) []byte {
+	rows := make([]int64, len(raw)/base.width)
+	distances := make([]int64, len(rows))
+	var others []byte
+	own := int64(-1)
+	for k := range rows {
+		for own++; valid != nil && !valid.Get(int(own)); own++ {
+		}
+		id := raw[k*base.width : (k+1)*base.width]
+		row, ok := base.rows[string(id)]
+		if !ok {
+			others = append(others, id...)
+			continue
+		}
+		rows[k] = int64(row) + 1
+		distances[k] = zigzag(own-int64(row)) + 1
+	}
+	name := appendName(nil, base.name)
+	absolute := appendNested(append(name, 0), rows)
+	if relative := appendNested(append(slices.Clone(name), 1), distances); len(relative) < len(absolute) {
+		absolute = relative
+	}
+	return append(absolute, others...)
+}
+
+// zigzag makes a small number of a small one of any sign.
+func zigzag(v int64) int64 { return v<<1 ^ v>>63 }
+
+// stringColumn chooses between codes of a dictionary, plain texts where most
+// differ, and a function of another column's codes.
+func (e *encoder) stringColumn(name string, g gathered) (encoding, []byte) {
+	t, ok := gatherTexts(g, len(g.rows)/2+64)
+	if !ok {
+		t = textColumn{strs: make([]string, len(g.rows))}
+		for k, p := range g.rows {
+			t.strs[k] = g.cols[p.Source].Str(int(p.Row))
+		}
+		return appendTextColumn(nil, t)
+	}
+	if g.valid != nil || len(t.dict) > 1 {
+		if raw := e.mapFrom(t, g.valid); raw != nil {
+			return encMapped, raw
+		}
+	}
+	if g.valid == nil {
+		e.addBase(codeBase{name, t.codes, len(t.dict)})
+	}
+	return appendTextColumn(nil, t)
+}
+
+// addBase remembers codes that other columns may be mapped from.
+func (e *encoder) addBase(b codeBase) {
+	if b.count > 1 && b.count <= 1024 && b.count <= len(b.codes)/4 && len(e.coded) < maxReferences {
+		e.coded = append(e.coded, b)
+	}
+}
+
+// mapFrom makes a column a function of the codes of another, if it is.
+func (e *encoder) mapFrom(t textColumn, valid vector.Bitmap) []byte {
+	numbers := t.codes // 1 + code, 0 for NULL
+	if valid == nil {
+		numbers = make([]uint32, len(t.codes))
+		for i, code := range t.codes {
+			numbers[i] = code + 1
+		}
+	} else {
+		numbers = make([]uint32, len(e.picks))
+		at := 0
+		for i := range numbers {
+			if valid.Get(i) {
+				numbers[i] = t.codes[at] + 1
+				at++
+			}
+		}
+	}
+	for _, base := range e.coded {
+		if table := function(base, numbers); table != nil {
+			raw := appendName(nil, base.name)
+			raw = appendTexts(binary.AppendUvarint(raw, uint64(len(t.dict))), t.dict)
+			raw = binary.AppendUvarint(raw, uint64(len(table)))
+			return appendCodes(raw, table, len(t.dict)+1)
+		}
+	}
+	return nil
+}
+
+// function gives the number that goes with each code, nil if one has several.
+func function(base codeBase, numbers []uint32) []uint32 {
+	const unknown = math.MaxUint32
+	table := make([]uint32, base.count)
+	for i := range table {
+		table[i] = unknown
+	}
+	for i, code := range base.codes {
+		if table[code] != numbers[i] {
+			if table[code] != unknown {
+				return nil
+			}
+			table[code] = numbers[i]
+		}
+	}
+	return table
+}
+
+// gatherTexts numbers the distinct texts in order of appearance; ok is false
+// beyond limit of them.
+func gatherTexts(g gathered, limit int) (t textColumn, ok bool) {
+	in := newTextNumbers()
+	t.codes = make([]uint32, len(g.rows))
+	for k, p := range g.rows {
+		c := g.cols[p.Source]
+		if c.Dict != nil {
+			t.codes[k] = in.coded(c.Dict, c.Codes[p.Row])
+		} else {
+			t.codes[k] = in.text(c.Strs[p.Row])
+		}
+		if len(in.list) > limit {
+			return t, false
+		}
+	}
+	t.dict = in.list
+	return t, true
+}
+
+// textNumbers numbers distinct texts in order of appearance. Codes of a shared
+// dictionary are looked up once.
+type textNumbers struct {
+	list    []string
+	byText  map[string]uint32
+	dicts   map[*string]uint64
+	codes   *codeTable // dictionary<<32 | code
+	numbers []uint32   // of these
+	last    *string
+	lastNo  uint64
+}
+
+func newTextNumbers() *textNumbers {
+	return &textNumbers{
+		list: []string{}, byText: make(map[string]uint32), dicts: make(map[*string]uint64), codes: newCodeTable(256),
+	}
+}
+
+func (t *textNumbers) text(s string) uint32 {
+	n, ok := t.byText[s]
+	if !ok {
+		n = uint32(len(t.list))
+		t.byText[s] = n
+		t.list = append(t.list, s)
+	}
+	return n
+}
+
+func (t *textNumbers) coded(dict []string, code uint32) uint32 {
+	if first := unsafe.SliceData(dict); first != t.last {
+		no, ok := t.dicts[first]
+		if !ok {
+			no = uint64(len(t.dicts)) << 32
+			t.dicts[first] = no
+		}
+		t.last, t.lastNo = first, no
+	}
+	n := t.codes.code(t.lastNo | uint64(code))
+	if int(n) == len(t.numbers) {
+		t.numbers = append(t.numbers, t.text(dict[code]))
+	}
+	return t.numbers[n]
 }

@@ -2,24 +2,38 @@ package block
 
 import (
 	"encoding/binary"
-	"math/bits"
+	"unsafe"
 )
 
-// reader takes numbers and texts from a buffer. After a read beyond its end
-// bad is set and everything reads as zero.
+// padding bytes are readable behind every buffer of packed numbers, so that a
+// number can be loaded with what follows it.
+const padding = 8
+
+// reader takes numbers and texts from a buffer that has padding bytes behind
+// its end. After a read beyond the end bad is set and everything reads as zero.
 type reader struct {
-	buf []byte
+	buf []byte // with padding
+	at  int
+	end int
 	bad bool
 }
 
+func newReader(padded []byte) *reader {
+	return &reader{buf: padded, end: len(padded) - padding}
+}
+
+func (r *reader) fail() { r.bad, r.at = true, r.end }
+
+// rest gives the bytes that are left.
+func (r *reader) rest() int { return r.end - r.at }
+
 func (r *reader) bytes(n int) []byte {
-	if n < 0 || n > len(r.buf) {
-		r.bad, r.buf = true, nil
+	if n < 0 || n > r.rest() {
+		r.fail()
 		return nil
 	}
-	b := r.buf[:n]
-	r.buf = r.buf[n:]
-	return b
+	r.at += n
+	return r.buf[r.at-n : r.at : r.at]
 }
 
 func (r *reader) byte() byte {
@@ -43,66 +57,69 @@ func (r *reader) int64() int64 {
 	return 0
 }
 
-func (r *reader) int() int {
-	n, size := binary.Uvarint(r.buf)
-	if size <= 0 || n > maxChunkBytes {
-		r.bad, r.buf = true, nil
+func (r *reader) uvarint() uint64 {
+	n, size := binary.Uvarint(r.buf[r.at:r.end])
+	if size <= 0 {
+		r.fail()
 		return 0
 	}
-	r.buf = r.buf[size:]
+	r.at += size
+	return n
+}
+
+// int reads a length or a count of at most limit.
+func (r *reader) int(limit int) int {
+	n := r.uvarint()
+	if n > uint64(limit) {
+		r.fail()
+		return 0
+	}
 	return int(n)
 }
 
-func (r *reader) text() string { return string(r.bytes(r.int())) }
+// text reads a text, which shares the buffer's memory.
+func (r *reader) text() string { return r.string(r.int(r.rest())) }
 
-// widthOf gives the bits that hold values up to limit.
-func widthOf(limit uint64) int { return bits.Len64(limit) }
-
-// appendPacked appends values in width bits each, least significant first.
-func appendPacked(dst []byte, values []uint64, width int) []byte {
-	start := len(dst)
-	dst = append(dst, make([]byte, (len(values)*width+7)/8)...)
-	out := dst[start:]
-	bit := 0
-	for _, v := range values {
-		for rest := width; rest > 0; {
-			n := min(8-bit&7, rest)
-			out[bit>>3] |= byte(v&(1<<n-1)) << (bit & 7)
-			v >>= n
-			bit += n
-			rest -= n
-		}
+func (r *reader) string(n int) string {
+	b := r.bytes(n)
+	if len(b) == 0 {
+		return ""
 	}
-	return dst
+	return unsafe.String(&b[0], len(b))
 }
 
-// packedBytes is the length of n values of width bits.
-func packedBytes(n, width int) int { return (n*width + 7) / 8 }
+// packed reads n numbers of width bits, with padding behind them.
+func (r *reader) packed(n, width int) []byte {
+	size := packedBytes(n, width)
+	if size > r.rest() {
+		r.fail()
+		return make([]byte, size+padding)
+	}
+	r.at += size
+	return r.buf[r.at-size : r.at+padding]
+}
 
-// unpack reads n values of width bits; buf must be readable for 8 bytes behind
-// them.
-func unpack[T uint32 | uint64](buf []byte, width int, out []T) {
-	if width == 0 {
-		return
+// codes reads a width and n codes below count.
+func (r *reader) codes(n, count int) []uint32 {
+	width := int(r.byte())
+	if width > 32 {
+		r.fail()
+		width = 0
 	}
-	if width > 56 { // may straddle nine bytes
-		for i := range out {
-			bit := i * width
-			v := binary.LittleEndian.Uint64(buf[bit>>3:]) >> (bit & 7)
-			if bit&7 != 0 {
-				v |= uint64(buf[bit>>3+8]) << (64 - bit&7)
-			}
-			if width < 64 {
-				v &= 1<<width - 1
-			}
-			out[i] = T(v)
-		}
-		return
+	out := make([]uint32, n)
+	unpackCodes(r.packed(n, width), width, out)
+	if !below(out, uint32(count)) {
+		r.fail()
+		clear(out)
 	}
-	mask := uint64(1)<<width - 1
-	bit := 0
-	for i := range out {
-		out[i] = T(binary.LittleEndian.Uint64(buf[bit>>3:]) >> (bit & 7) & mask)
-		bit += width
+	return out
+}
+
+// below reports whether all codes are below count.
+func below(codes []uint32, count uint32) bool {
+	most := uint32(0)
+	for _, c := range codes {
+		most = max(most, c)
 	}
+	return len(codes) == 0 || most < count
 }
