@@ -69,12 +69,12 @@ func (sv *service) desc() *grpc.ServiceDesc {
 		Methods: []grpc.MethodDesc{{
 			MethodName: "Export",
 			Handler: func(srv any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-				var body rawBody
+				var body rawBytes
 				if err := decode(&body); err != nil {
 					return nil, err
 				}
 				handle := func(ctx context.Context, req any) (any, error) {
-					return srv.(*Server).export(ctx, sv, req.(rawBody))
+					return srv.(*Server).export(ctx, sv, req.(rawBytes))
 				}
 				if intercept == nil {
 					return handle(ctx, body)

@@ -1,4 +1,11 @@
-// Package files reads what the OpenTelemetry Collector's file exporter writes.
+// Package files reads OTLP requests from files.
+//
+// A file's name says its signal, with .traces., .logs. or .metrics. in it. Its
+// content may be compressed, as the name's end says: .gz or .zst. Inside
+// are either protobuf messages, each after its length in 4 bytes, big-endian,
+// or JSON requests, one a line.
+//
+// The package knows nothing of what becomes of the requests.
 package files
 
 import (
@@ -6,7 +13,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,144 +21,133 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
-	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
-	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"github.com/tael-sql/tael-sql/wal/record"
 )
 
-// maxMessage bounds one message of a file.
-const maxMessage = 64 << 20
+// MaxMessageBytes limits one request.
+const MaxMessageBytes = 64 << 20
 
-// SignalOf tells the signal from a file's name: .traces., .logs. or .metrics.
-// in it. ok is false if it has none.
-func SignalOf(path string) (typ record.Type, ok bool) {
+// ErrFormat says that a file holds something else than requests.
+var ErrFormat = errors.New("files: not a file of OTLP requests")
+
+// A File is open for reading its requests once.
+type File struct {
+	signal record.Type
+	file   *os.File
+	in     *bufio.Reader
+	close  func() error           // of the decompressor
+	next   func() ([]byte, error) // reads what the file holds; nil before the first
+	read   int                    // requests so far
+}
+
+// Open opens a file whose requests are of the given signal.
+func Open(path string, signal record.Type) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	out := &File{signal: signal, file: f, close: func() error { return nil }}
+	var in io.Reader = f
+	switch filepath.Ext(path) {
+	case ".gz":
+		z, err := gzip.NewReader(bufio.NewReader(f))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open %s: %w: %w", path, ErrFormat, err), f.Close())
+		}
+		in, out.close = z, z.Close
+	case ".zst":
+		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxMessageBytes))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open %s: %w: %w", path, ErrFormat, err), f.Close())
+		}
+		in, out.close = z, func() error { z.Close(); return nil }
+	}
+	out.in = bufio.NewReaderSize(in, 64<<10)
+	return out, nil
+}
+
+// SignalOf tells a file's signal from its name.
+func SignalOf(path string) (signal record.Type, ok bool) {
 	name := filepath.Base(path)
-	for part, typ := range map[string]record.Type{"traces": record.Traces, "logs": record.Logs, "metrics": record.Metrics} {
-		if strings.Contains(name, "."+part+".") || strings.HasPrefix(name, part+".") {
-			return typ, true
+	for _, signal := range []record.Type{record.Traces, record.Logs, record.Metrics} {
+		if strings.HasPrefix(name, signal.String()+".") || strings.Contains(name, "."+signal.String()+".") {
+			return signal, true
 		}
 	}
 	return 0, false
 }
 
-// A File gives the requests of one file. Protobuf messages each stand behind
-// their length, 4 bytes big-endian; JSON requests are a line each. A name in
-// .gz or .zst is decompressed.
-type File struct {
-	Type   record.Type
-	in     *bufio.Reader
-	json   bool
-	closes []func() error
-	line   int
-}
-
-// Open opens a file; typ is its signal.
-func Open(path string, typ record.Type) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	r := &File{Type: typ, closes: []func() error{f.Close}}
-	var in io.Reader = f
-	switch filepath.Ext(path) {
-	case ".gz":
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
-		}
-		in = z
-	case ".zst":
-		z, err := zstd.NewReader(f)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
-		}
-		r.closes = append(r.closes, func() error { z.Close(); return nil })
-		in = z
-	}
-	r.in = bufio.NewReaderSize(in, 1<<20)
-	first, err := r.in.Peek(1)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), r.Close())
-	}
-	r.json = len(first) == 1 && (first[0] == '{' || first[0] == ' ' || first[0] == '\n')
-	return r, nil
-}
-
-// Next gives the next request as protobuf, io.EOF after the last.
-func (f *File) Next() ([]byte, error) {
-	if f.json {
-		return f.nextLine()
-	}
-	var head [4]byte
-	if _, err := io.ReadFull(f.in, head[:]); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("the file ends within a length: %w", err)
-		}
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(head[:])
-	if n > maxMessage {
-		return nil, fmt.Errorf("a message of %d bytes: not a file of length-prefixed OTLP", n)
-	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(f.in, body); err != nil {
-		return nil, fmt.Errorf("the file ends within a message: %w", err)
-	}
-	return body, nil
-}
-
-func (f *File) nextLine() ([]byte, error) {
-	for {
-		line, err := f.in.ReadBytes('\n')
-		f.line++
-		if len(bytes.TrimSpace(line)) > 0 {
-			body, err := fromJSON(f.Type, line)
-			if err != nil {
-				return nil, fmt.Errorf("line %d: %w", f.line, err)
-			}
-			return body, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
 // Close closes the file.
-func (f *File) Close() error {
-	var errs []error
-	for i := len(f.closes) - 1; i >= 0; i-- {
-		errs = append(errs, f.closes[i]())
+func (f *File) Close() error { return errors.Join(f.close(), f.file.Close()) }
+
+// Next gives the body of the next request in protobuf, which is the caller's
+// to keep; io.EOF at the end.
+func (f *File) Next() ([]byte, error) {
+	if f.next == nil {
+		f.next = f.message
+		if first, err := f.in.Peek(1); err == nil && (first[0] == '{' || isSpace(first[0])) {
+			f.next = f.line
+		}
 	}
-	return errors.Join(errs...)
+	body, err := f.next()
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read request %d: %w", f.read+1, err)
+	}
+	f.read++
+	return body, err
 }
 
-// fromJSON turns an OTLP/JSON request into protobuf. Anything behind the JSON
-// value is refused.
-func fromJSON(typ record.Type, line []byte) ([]byte, error) {
-	if !json.Valid(line) {
-		return nil, errors.New("not one JSON value")
+// message reads a message after its length. A length that begins with { would
+// be over the limit, so that JSON cannot be mistaken for one.
+func (f *File) message() ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(f.in, length[:]); err == io.EOF {
+		return nil, io.EOF
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: a length: %w", ErrFormat, err)
 	}
-	switch typ {
-	case record.Traces:
-		r := ptraceotlp.NewExportRequest()
-		if err := r.UnmarshalJSON(line); err != nil {
+	n := binary.BigEndian.Uint32(length[:])
+	if n > MaxMessageBytes {
+		return nil, fmt.Errorf("%w: a request of %d bytes", ErrFormat, n)
+	}
+	var body bytes.Buffer // grows with what is there, not with what the length claims
+	if _, err := io.CopyN(&body, f.in, int64(n)); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("%w: a request of %d bytes: %w", ErrFormat, n, err)
+	}
+	return body.Bytes(), nil
+}
+
+// line reads a JSON request; empty lines are skipped.
+func (f *File) line() ([]byte, error) {
+	for {
+		line, err := f.readLine()
+		if err != nil {
 			return nil, err
 		}
-		return r.MarshalProto()
-	case record.Logs:
-		r := plogotlp.NewExportRequest()
-		if err := r.UnmarshalJSON(line); err != nil {
-			return nil, err
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return fromJSON(f.signal, line)
 		}
-		return r.MarshalProto()
-	default:
-		r := pmetricotlp.NewExportRequest()
-		if err := r.UnmarshalJSON(line); err != nil {
-			return nil, err
-		}
-		return r.MarshalProto()
 	}
 }
+
+func (f *File) readLine() ([]byte, error) {
+	var line []byte
+	for {
+		part, err := f.in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > MaxMessageBytes:
+			return nil, fmt.Errorf("%w: a line of more than %d bytes", ErrFormat, MaxMessageBytes)
+		case err == io.EOF && len(line) > 0, err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }

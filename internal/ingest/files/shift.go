@@ -1,103 +1,110 @@
 package files
 
 import (
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
-	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
-	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	logspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 
 	"github.com/tael-sql/tael-sql/wal/record"
 )
 
-// Shift moves every time stamp of a request by nanos. Zero, which stands for
-// no time, stays. newest is the latest time stamp after the shift, so that a
-// shift of 0 finds it.
-func Shift(typ record.Type, body []byte, nanos int64) (out []byte, newest int64, err error) {
-	move := func(get func() pcommon.Timestamp, set func(pcommon.Timestamp)) {
-		if t := get(); t != 0 {
-			t = pcommon.Timestamp(int64(t) + nanos)
-			set(t)
-			newest = max(newest, int64(t))
-		}
-	}
-	switch typ {
+// Shift moves all times of a request by deltaNanos. A time of zero says that
+// there is none, and stays. Newest is the latest time of the result.
+func Shift(signal record.Type, body []byte, deltaNanos int64) (out []byte, newest int64, err error) {
+	c := &clock{delta: uint64(deltaNanos)}
+	switch signal {
 	case record.Traces:
-		r := ptraceotlp.NewExportRequest()
-		if err := r.UnmarshalProto(body); err != nil {
-			return nil, 0, err
-		}
-		for _, rs := range r.Traces().ResourceSpans().All() {
-			for _, ss := range rs.ScopeSpans().All() {
-				for _, s := range ss.Spans().All() {
-					move(s.StartTimestamp, s.SetStartTimestamp)
-					move(s.EndTimestamp, s.SetEndTimestamp)
-					for _, e := range s.Events().All() {
-						move(e.Timestamp, e.SetTimestamp)
-					}
-				}
-			}
-		}
-		out, err = r.MarshalProto()
+		out, err = shift(body, &tracepb.ExportTraceServiceRequest{}, c.traces)
 	case record.Logs:
-		r := plogotlp.NewExportRequest()
-		if err := r.UnmarshalProto(body); err != nil {
-			return nil, 0, err
-		}
-		for _, rl := range r.Logs().ResourceLogs().All() {
-			for _, sl := range rl.ScopeLogs().All() {
-				for _, l := range sl.LogRecords().All() {
-					move(l.Timestamp, l.SetTimestamp)
-					move(l.ObservedTimestamp, l.SetObservedTimestamp)
-				}
-			}
-		}
-		out, err = r.MarshalProto()
+		out, err = shift(body, &logspb.ExportLogsServiceRequest{}, c.logs)
+	case record.Metrics:
+		out, err = shift(body, &metricspb.ExportMetricsServiceRequest{}, c.metrics)
 	default:
-		r := pmetricotlp.NewExportRequest()
-		if err := r.UnmarshalProto(body); err != nil {
-			return nil, 0, err
-		}
-		for _, rm := range r.Metrics().ResourceMetrics().All() {
-			for _, sm := range rm.ScopeMetrics().All() {
-				for _, m := range sm.Metrics().All() {
-					movePoints(m, move)
-				}
-			}
-		}
-		out, err = r.MarshalProto()
+		err = fmt.Errorf("%w: records of type %s have no times", ErrFormat, signal)
 	}
-	return out, newest, err
+	return out, c.newest, err
 }
 
-type mover func(get func() pcommon.Timestamp, set func(pcommon.Timestamp))
+func shift[M proto.Message](body []byte, m M, move func(M)) ([]byte, error) {
+	if err := proto.Unmarshal(body, m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	move(m)
+	return proto.Marshal(m)
+}
 
-func movePoints(m pmetric.Metric, move mover) {
-	number := func(points pmetric.NumberDataPointSlice) {
-		for _, p := range points.All() {
-			move(p.StartTimestamp, p.SetStartTimestamp)
-			move(p.Timestamp, p.SetTimestamp)
+// A clock moves times.
+type clock struct {
+	delta  uint64 // sums wrap, so that it may be a negative number
+	newest int64
+}
+
+func (c *clock) move(times ...*uint64) {
+	for _, t := range times {
+		if *t != 0 {
+			*t += c.delta
+			c.newest = max(c.newest, int64(*t))
 		}
 	}
-	switch m.Type() {
-	case pmetric.MetricTypeGauge:
-		number(m.Gauge().DataPoints())
-	case pmetric.MetricTypeSum:
-		number(m.Sum().DataPoints())
-	case pmetric.MetricTypeHistogram:
-		for _, p := range m.Histogram().DataPoints().All() {
-			move(p.StartTimestamp, p.SetStartTimestamp)
-			move(p.Timestamp, p.SetTimestamp)
+}
+
+func (c *clock) traces(m *tracepb.ExportTraceServiceRequest) {
+	for _, r := range m.GetResourceSpans() {
+		for _, s := range r.GetScopeSpans() {
+			for _, span := range s.GetSpans() {
+				c.move(&span.StartTimeUnixNano, &span.EndTimeUnixNano)
+				for _, e := range span.GetEvents() {
+					c.move(&e.TimeUnixNano)
+				}
+			}
 		}
-	case pmetric.MetricTypeExponentialHistogram:
-		for _, p := range m.ExponentialHistogram().DataPoints().All() {
-			move(p.StartTimestamp, p.SetStartTimestamp)
-			move(p.Timestamp, p.SetTimestamp)
+	}
+}
+
+func (c *clock) logs(m *logspb.ExportLogsServiceRequest) {
+	for _, r := range m.GetResourceLogs() {
+		for _, s := range r.GetScopeLogs() {
+			for _, l := range s.GetLogRecords() {
+				c.move(&l.TimeUnixNano, &l.ObservedTimeUnixNano)
+			}
 		}
-	case pmetric.MetricTypeSummary:
-		for _, p := range m.Summary().DataPoints().All() {
-			move(p.StartTimestamp, p.SetStartTimestamp)
-			move(p.Timestamp, p.SetTimestamp)
+	}
+}
+
+func (c *clock) metrics(m *metricspb.ExportMetricsServiceRequest) {
+	for _, r := range m.GetResourceMetrics() {
+		for _, s := range r.GetScopeMetrics() {
+			for _, mt := range s.GetMetrics() {
+				c.points(mt)
+			}
 		}
+	}
+}
+
+func (c *clock) points(m *metrics.Metric) {
+	exemplars := func(list []*metrics.Exemplar) {
+		for _, e := range list {
+			c.move(&e.TimeUnixNano)
+		}
+	}
+	for _, p := range append(m.GetGauge().GetDataPoints(), m.GetSum().GetDataPoints()...) {
+		c.move(&p.TimeUnixNano, &p.StartTimeUnixNano)
+		exemplars(p.GetExemplars())
+	}
+	for _, p := range m.GetHistogram().GetDataPoints() {
+		c.move(&p.TimeUnixNano, &p.StartTimeUnixNano)
+		exemplars(p.GetExemplars())
+	}
+	for _, p := range m.GetExponentialHistogram().GetDataPoints() {
+		c.move(&p.TimeUnixNano, &p.StartTimeUnixNano)
+		exemplars(p.GetExemplars())
+	}
+	for _, p := range m.GetSummary().GetDataPoints() {
+		c.move(&p.TimeUnixNano, &p.StartTimeUnixNano)
 	}
 }

@@ -1,0 +1,48 @@
+package files
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// A request is an export request of pdata, which reads OTLP's own JSON.
+type request interface {
+	UnmarshalJSON(data []byte) error
+	MarshalProto() ([]byte, error)
+}
+
+// fromJSON makes protobuf of a JSON request. pdata ignores what follows it.
+func fromJSON(signal record.Type, text []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	var whole json.RawMessage
+	if err := decoder.Decode(&whole); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%w: something follows the JSON", ErrFormat)
+	}
+	var r request
+	switch signal {
+	case record.Traces:
+		q := ptraceotlp.NewExportRequest()
+		r = &q
+	case record.Logs:
+		q := plogotlp.NewExportRequest()
+		r = &q
+	default:
+		q := pmetricotlp.NewExportRequest()
+		r = &q
+	}
+	if err := r.UnmarshalJSON(whole); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return r.MarshalProto()
+}
