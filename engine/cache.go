@@ -69,7 +69,7 @@ func (db *DB) openBlock(t *table, ref *blockRef) (*block.Block, error) {
 	if e := db.cache.get(ref.meta); e != nil {
 		return e.block, nil
 	}
-	raw, err := db.hot.Get(layout.BlockKey(t.ID, ref.meta.ID))
+	raw, err := db.hot.Get(layout.BlockKey(t.ID, ref.meta.Hour, ref.meta.ID))
 	if err != nil {
 		return nil, err
 	}

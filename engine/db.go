@@ -159,7 +159,7 @@ func newTable(number int, spec TableSpec) *table {
 		t.key = append(t.key, spec.Schema.Index(name))
 	}
 	t.desc = layout.Description{
-		Schema: spec.Schema, Zones: append([]string{spec.Time}, spec.Zones...), Key: spec.Key, Trace: spec.Trace,
+		Schema: spec.Schema, Time: spec.Time, Zones: append([]string{spec.Time}, spec.Zones...), Key: spec.Key, Trace: spec.Trace,
 	}
 	return t
 }

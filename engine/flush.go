@@ -203,9 +203,7 @@ func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
 			if arrivals != nil && (times[row] < arrivals[row]-lateAfter || times[row] > arrivals[row]+lateBefore) {
 				hour = layout.LateHour
 			}
-			hours[hour] = append(hours[hour], block.Pick{
-				Source: uint32(s), Row: uint32(row), RowNumber: b.numbers[row], LSN: b.lsns[row],
-			})
+			hours[hour] = append(hours[hour], block.Pick{Source: uint32(s), Row: uint32(row)})
 		}
 	}
 	order := make([]int64, 0, len(hours))
@@ -221,7 +219,7 @@ func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
 			return cmp.Compare(sources[a.Source].Cols[t.time].Ints[a.Row], sources[b.Source].Cols[t.time].Ints[b.Row])
 		})
 		for part := range slices.Chunk(picks, block.MaxRows) {
-			b, err := encodeBlock(t, id, hour, sources, part)
+			b, err := encodeBlock(t, id, hour, tv.mem, sources, part)
 			if err != nil {
 				return nil, err
 			}
@@ -240,31 +238,26 @@ func (db *DB) nextBlock(tv *tableView) uint64 {
 	return 1
 }
 
-func encodeBlock(t *table, id uint64, hour int64, sources []*vector.Rows, picks []block.Pick) (*newBlock, error) {
-	raw, err := block.Encode(t.Schema, sources, picks)
+func encodeBlock(t *table, id uint64, hour int64, batches []*memBatch, sources []*vector.Rows, picks []block.Pick) (*newBlock, error) {
+	numbers, lsns := make([]uint64, len(picks)), make([]uint64, len(picks))
+	for i, p := range picks {
+		b := batches[p.Source]
+		numbers[i], lsns[i] = b.numbers[p.Row], b.lsns[p.Row]
+	}
+	raw, err := block.Encode(t.Schema, sources, picks, numbers, lsns)
 	if err != nil {
 		return nil, fmt.Errorf("encode a block of %s: %w", t.Schema.Name, err)
 	}
-	meta := &layout.BlockMeta{Table: t.ID, ID: id, Hour: hour, Bytes: len(raw), MinLSN: picks[0].LSN, MaxLSN: picks[0].LSN}
-	for _, p := range picks {
-		meta.MinLSN, meta.MaxLSN = min(meta.MinLSN, p.LSN), max(meta.MaxLSN, p.LSN)
+	encoded, err := block.Open(t.Schema, raw)
+	if err != nil {
+		return nil, err
 	}
-	meta.Describe(t.desc, pickedRows{sources: sources, picks: picks})
+	meta, err := layout.Describe(t.desc, encoded)
+	if err != nil {
+		return nil, fmt.Errorf("describe a block of %s: %w", t.Schema.Name, err)
+	}
+	meta.Table, meta.ID, meta.Hour = t.ID, id, hour
 	return &newBlock{table: t, meta: meta, raw: raw, picks: picks}, nil
-}
-
-// pickedRows is a layout.Source over picks.
-type pickedRows struct {
-	sources []*vector.Rows
-	picks   []block.Pick
-}
-
-func (p pickedRows) Rows() int { return len(p.picks) }
-
-func (p pickedRows) Each(field int, fn func(c *vector.Column, row int)) {
-	for _, pick := range p.picks {
-		fn(p.sources[pick.Source].Cols[field], int(pick.Row))
-	}
 }
 
 // deadRows gives the rows of a block on its way that died since it was
@@ -297,17 +290,17 @@ func (db *DB) flushWrites(frozen *View, blocks []*newBlock, nextRows []uint64) (
 		t := b.table
 		last[t.number] = b.meta.ID
 		writes = append(writes,
-			hot.Write{Key: layout.BlockKey(t.ID, b.meta.ID), Value: b.raw},
-			hot.Write{Key: layout.MetaKey(t.ID, b.meta.ID), Value: b.meta.Append(nil)})
+			hot.Write{Key: layout.BlockKey(t.ID, b.meta.Hour, b.meta.ID), Value: b.raw},
+			hot.Write{Key: layout.MetaKey(t.ID, b.meta.Hour, b.meta.ID), Value: b.meta.Append(nil)})
 		if dead := b.deadRows(now.tables[t.number]); dead != nil && !db.opts.faults.deadNotInBatch {
-			writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, b.meta.ID), Value: layout.AppendDead(nil, dead, b.meta.Rows)})
+			writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, b.meta.Hour, b.meta.ID), Value: layout.AppendDead(nil, dead, b.meta.Rows)})
 		}
 	}
 	for i, t := range db.tables {
 		for _, ref := range now.tables[i].blocks {
 			if ref.deadChanged && !db.opts.faults.deadNotInBatch {
 				written[ref] = true
-				writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, ref.meta.ID), Value: layout.AppendDead(nil, ref.dead, ref.meta.Rows)})
+				writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, ref.meta.Hour, ref.meta.ID), Value: layout.AppendDead(nil, ref.dead, ref.meta.Rows)})
 			}
 		}
 		state := layout.TableState{AppliedLSN: frozen.lsn, Rows: nextRows[i], NextBlock: max(last[i]+1, db.nextBlock(frozen.tables[i]))}

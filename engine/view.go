@@ -146,10 +146,10 @@ func (db *DB) loadManifest() (*View, uint64, error) {
 func (db *DB) loadBlocks(t *table, tv *tableView) error {
 	lower, upper := layout.TableRange(layout.MetaKind, t.ID)
 	err := db.hot.Each(lower, upper, func(key, value []byte) error {
-		_, _, id, _ := layout.ParseKey(key)
+		name, _ := layout.ParseBlockKey(key)
 		meta, err := layout.DecodeMeta(value)
 		if err != nil {
-			return corruptEntry(t, "manifest entry", id, err)
+			return corruptEntry(t, "manifest entry", name.ID, err)
 		}
 		tv.blocks = append(tv.blocks, &blockRef{meta: meta})
 		tv.rows += int64(meta.Rows)
@@ -159,7 +159,7 @@ func (db *DB) loadBlocks(t *table, tv *tableView) error {
 		return err
 	}
 	for _, b := range tv.blocks {
-		raw, err := db.hot.Get(layout.DeadKey(t.ID, b.meta.ID))
+		raw, err := db.hot.Get(layout.DeadKey(t.ID, b.meta.Hour, b.meta.ID))
 		if err != nil {
 			return err
 		}
