@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
@@ -15,47 +14,56 @@ type pending struct {
 	header record.Header
 	table  *table
 	rows   *vector.Rows
-	items  int // row numbers taken
+	items  int
 	synced *wal.Pending
 	done   chan struct{} // closed when visible, or when err is set
 	err    error
 }
 
 // Append makes a request durable and visible: when it returns nil, the record
-// is synced and the next View has its rows. ErrOverloaded and ErrDiskFull pass;
-// ErrFailed does not. When ctx ends first the outcome is unknown, and the rows
-// stay if the record was written.
+// is synced and the next View has its rows. ErrOverloaded and ErrDiskFull
+// pass; ErrFailed and ErrClosed do not. After any of these but ErrFailed
+// nothing was written. When ctx ends first the outcome is unknown, and the
+// rows stay if the record was written.
 func (db *DB) Append(ctx context.Context, r Request) error {
 	if err := db.Err(); err != nil {
 		return err
 	}
-	if db.diskFull.Load() {
-		return ErrDiskFull
-	}
 	t, ok := db.byType[r.Header.Type]
 	if !ok {
-		return fmt.Errorf("engine: no table takes records of type %s", r.Header.Type)
+		return fmt.Errorf("engine: no table takes records of type %v", r.Header.Type)
+	}
+	if db.diskLow.Load() {
+		db.counters.refused.Add(1)
+		return ErrDiskFull
 	}
 	size := int64(len(r.Body))
-	if db.inFlight.Add(size) > db.opts.MaxInFlightBytes {
-		db.inFlight.Add(-size)
+	inFlight := db.inFlight.Add(size)
+	defer db.inFlight.Add(-size)
+	// One request always fits. Beyond four memtables the flusher is too slow.
+	if inFlight > size && inFlight > db.opts.MaxInFlightBytes || db.memBytes.Load() > 4*db.opts.MaxMemtableBytes {
+		db.counters.refused.Add(1)
 		return ErrOverloaded
 	}
-	defer db.inFlight.Add(-size)
-
 	if r.Header.ReceiveNanos == 0 {
-		r.Header.ReceiveNanos = time.Now().UnixNano()
+		r.Header.ReceiveNanos = db.opts.Now().UnixNano()
 	}
 	payload := record.Compress(r.Header.Codec, r.Body)
 	p := &pending{header: r.Header, table: t, rows: r.Rows, items: r.Items, done: make(chan struct{})}
 	if err := db.enqueue(p, payload); err != nil {
 		return err
 	}
-	if db.opts.faults.ackBeforeSync {
+	switch {
+	case db.opts.faults.ackBeforeSync:
 		return nil
+	case db.opts.faults.ackBeforeApply:
+		return walError(p.synced.Wait(ctx))
 	}
 	select {
 	case <-p.done:
+		if p.err == nil {
+			db.counters.appended.Add(1)
+		}
 		return p.err
 	case <-ctx.Done():
 		return fmt.Errorf("engine: the outcome of record %d is unknown: %w", p.header.LSN, ctx.Err())
@@ -70,7 +78,8 @@ func (db *DB) enqueue(p *pending, payload []byte) error {
 	if db.closed {
 		return ErrClosed
 	}
-	if len(db.queue) == cap(db.queue) { // never blocks under the mutex
+	if len(db.queue) == cap(db.queue) { // so that nothing blocks under the mutex
+		db.counters.refused.Add(1)
 		return ErrOverloaded
 	}
 	p.header.FirstRow = db.nextRow[p.table.number]
@@ -87,28 +96,24 @@ func (db *DB) enqueue(p *pending, payload []byte) error {
 // maxApplied is how many records become visible in one view.
 const maxApplied = 256
 
-// applyQueue makes synced records visible in LSN order. It ends when the queue
+// runApplier makes synced records visible in LSN order. It ends when the queue
 // is closed and empty.
-func (db *DB) applyQueue() {
+func (db *DB) runApplier() {
 	for first := range db.queue {
 		batch := []*pending{first}
 		for len(batch) < maxApplied && len(db.queue) > 0 {
-			next, ok := <-db.queue
-			if !ok {
-				break
-			}
-			batch = append(batch, next)
+			batch = append(batch, <-db.queue)
 		}
 		db.applySynced(batch)
 	}
 }
 
+// applySynced applies the records that are synced and releases their callers.
 func (db *DB) applySynced(batch []*pending) {
 	synced := 0
 	for _, p := range batch {
-		if !db.opts.faults.ackBeforeSync {
+		if !db.opts.faults.visibleBeforeSync {
 			if err := p.synced.Wait(context.Background()); err != nil {
-				p.err = walError(err)
 				db.fail(err)
 			}
 		}
@@ -118,10 +123,13 @@ func (db *DB) applySynced(batch []*pending) {
 		synced++
 	}
 	if synced > 0 {
-		db.apply(batch[:synced])
+		if err := db.apply(batch[:synced]); err != nil {
+			db.fail(err)
+			synced = 0
+		}
 	}
 	for i, p := range batch {
-		if i >= synced && p.err == nil {
+		if i >= synced {
 			p.err = db.Err()
 		}
 		close(p.done)

@@ -1,64 +1,135 @@
 package engine
 
 import (
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/tael-sql/tael-sql/engine/layout"
-	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
 // apply adds records to the memtable, marks the rows that they replace as
 // dead, and publishes one view that has all of it. Records come in LSN order,
 // from one goroutine.
 //
-// Blocks are read, to verify that a key is there, before stateMu is taken. A
-// flush that ends in between moves rows from the memtable to blocks that were
-// not looked at: the generation tells, and the blocks are looked through again.
-func (db *DB) apply(batch []*pending) {
+// Blocks are read, to verify that a key is there, before stateMu is taken. If
+// the list of blocks changes in between, because a flush ends, they are looked
+// through again.
+func (db *DB) apply(batch []*pending) error {
 	for {
-		generation := db.generation.Load()
-		kills := db.replacedInBlocks(batch)
-		if db.publish(batch, kills, generation) {
-			return
+		base := db.View()
+		kills, err := db.replacedInBlocks(base, batch)
+		published := err == nil && db.publishBatch(base, batch, kills)
+		base.Release()
+		if err != nil || published {
+			return err
 		}
 	}
 }
+
+// blockKills is rows of blocks, by block id.
+type blockKills map[uint64][]int
 
 // replacedInBlocks gives, by table, the rows of blocks that the batch replaces.
-func (db *DB) replacedInBlocks(batch []*pending) []map[uint64][]int {
-	kills := make([]map[uint64][]int, len(db.tables))
+func (db *DB) replacedInBlocks(base *View, batch []*pending) ([]blockKills, error) {
+	kills := make([]blockKills, len(db.tables))
 	for _, p := range batch {
-		if len(p.table.key) == 0 || p.rows == nil || p.rows.N == 0 {
+		t := p.table
+		if len(t.key) == 0 || p.rows == nil || p.rows.N == 0 || len(base.tables[t.number].blocks) == 0 {
 			continue
 		}
-		if kills[p.table.number] == nil {
-			kills[p.table.number] = make(map[uint64][]int)
+		if kills[t.number] == nil {
+			kills[t.number] = make(blockKills)
 		}
-		db.findInBlocks(p, kills[p.table.number])
+		if err := db.findInBlocks(base, p, kills[t.number]); err != nil {
+			return nil, err
+		}
 	}
-	return kills
+	return kills, nil
 }
 
-// publish stores the view after the batch; false if a flush has ended since
-// generation.
-func (db *DB) publish(batch []*pending, kills []map[uint64][]int, generation uint64) bool {
-	db.stateMu.Lock()
-	defer db.stateMu.Unlock()
-	if db.generation.Load() != generation {
-		return false
+// findInBlocks collects the places in blocks of the rows that p replaces.
+func (db *DB) findInBlocks(base *View, p *pending, kills blockKills) error {
+	t := p.table
+	index := db.blockIndexes[t.number]
+	index.follow(base, base.tables[t.number])
+	horizon := int64(db.opts.ReplaceHorizon)
+	times := p.rows.Cols[t.time].Ints
+
+	hashes := make([]uint64, p.rows.N)
+	froms, tos := make([]int64, p.rows.N), make([]int64, p.rows.N)
+	from, to := hourRange(times[0], horizon)
+	var key []byte
+	for i := range hashes {
+		key = t.keyBytes(key[:0], p.rows, i)
+		hashes[i] = layout.Hash(key)
+		froms[i], tos[i] = hourRange(times[i], horizon)
+		from, to = min(from, froms[i]), max(to, tos[i])
 	}
-	next := db.view.Load().clone()
-	for _, p := range batch {
-		next.lsn = max(next.lsn, p.header.LSN)
-		next.tables[p.table.number].nextRow = p.header.FirstRow + uint64(p.items)
-		if p.rows == nil || p.rows.N == 0 {
+	for hour, h := range index.hours {
+		late := hour == layout.LateHour
+		if !late && (hour < from || hour > to) || len(h.blocks) == 0 {
 			continue
 		}
+		if err := h.load(func(m *layout.BlockMeta) (*blockKeys, error) { return db.readKeys(t, m) }); err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				return err
+			}
+			// The rows of that hour are no longer replaced; scans and the check name the block.
+			db.opts.Logger.Error("replaced rows cannot be found in a damaged block", "table", t.Schema.Name, "error", err)
+			continue
+		}
+		for i, hash := range hashes {
+			if (late || hour >= froms[i] && hour <= tos[i]) && h.filter.contains(hash) {
+				if err := db.verifyKey(p, i, hash, h, kills); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// verifyKey collects the rows of an hour's blocks that row i of p replaces.
+func (db *DB) verifyKey(p *pending, i int, hash uint64, h *hourIndex, kills blockKills) error {
+	t := p.table
+	key := t.keyBytes(nil, p.rows, i)
+	for _, m := range h.blocks {
+		if !m.Keys.Contains(hash) {
+			continue
+		}
+		keys, err := db.readKeys(t, m)
+		if err != nil {
+			return err
+		}
+		keys.find(hash, key, p.rows.Cols[t.time].Ints[i], int64(db.opts.ReplaceHorizon), func(row int) {
+			kills[m.ID] = append(kills[m.ID], row)
+		})
+	}
+	return nil
+}
+
+// publishBatch stores the view after the batch; false if the list of blocks is
+// no longer that of base.
+func (db *DB) publishBatch(base *View, batch []*pending, kills []blockKills) bool {
+	now := db.opts.Now()
+	db.stateMu.Lock()
+	defer db.stateMu.Unlock()
+	current := db.view.Load()
+	if current.generation != base.generation {
+		return false
+	}
+	next := current.clone()
+	for _, p := range batch {
+		next.lsn = max(next.lsn, p.header.LSN)
 		tv := next.tables[p.table.number]
-		if len(p.table.key) > 0 {
-			db.replaceInMemtable(p, tv)
-		} else {
-			tv.add(p.table, newMemBatch(p))
+		tv.nextRow = p.header.FirstRow + uint64(p.items)
+		switch {
+		case p.rows == nil || p.rows.N == 0:
+		case len(p.table.key) > 0:
+			db.replaceInMemtable(p, tv, now)
+		default:
+			tv.add(p.table, newMemBatch(p), now, db.opts.BlockRows)
 		}
 	}
 	for number, byBlock := range kills {
@@ -66,66 +137,49 @@ func (db *DB) publish(batch []*pending, kills []map[uint64][]int, generation uin
 			next.tables[number].killInBlock(id, rows)
 		}
 	}
-	db.view.Store(next)
+	db.publishLocked(next)
 	return true
-}
-
-// findInBlocks collects the places in blocks of the rows that p replaces.
-func (db *DB) findInBlocks(p *pending, kills map[uint64][]int) {
-	t := p.table
-	index := db.keys[t.number]
-	times := p.rows.Cols[t.time].Ints
-	var key []byte
-	opened := make(map[*blockRef]*blockKeys)
-	for i := range p.rows.N {
-		key = t.keyBytes(key[:0], p.rows, i)
-		hash := layout.Hash(key)
-		db.stateMu.Lock()
-		var maybe []*blockRef
-		index.candidates(hash, times[i], func(b *blockRef) { maybe = append(maybe, b) })
-		db.stateMu.Unlock()
-		for _, ref := range maybe {
-			keys, ok := opened[ref]
-			if !ok {
-				var err error
-				if keys, err = db.cache.keys(ref, func() (*blockKeys, error) { return db.readKeys(t, ref) }); err != nil {
-					// The row stays beside its older version; check and scans name the block.
-					db.opts.Logger.Error("a block cannot be read to find replaced rows", "block", ref.meta.ID, "error", err)
-				}
-				opened[ref] = keys
-			}
-			if keys == nil {
-				continue
-			}
-			if row, ok := keys.find(hash, key); ok {
-				kills[ref.meta.ID] = append(kills[ref.meta.ID], row)
-			}
-		}
-	}
 }
 
 // replaceInMemtable adds the rows of p, after marking those that they replace.
 // The later of two equal keys within one request wins too.
-func (db *DB) replaceInMemtable(p *pending, tv *tableView) {
-	t, index := p.table, db.keys[p.table.number]
+func (db *DB) replaceInMemtable(p *pending, tv *tableView, now time.Time) {
+	t, index, horizon := p.table, db.memKeys[p.table.number], int64(db.opts.ReplaceHorizon)
 	batch := newMemBatch(p)
 	byBatch := make(map[int][]int) // place in tv.mem → rows
 	var own []int
-	var key []byte
+	var chain []uint64 // rows of the same hash that stay
+	var key, other []byte
+	times := p.rows.Cols[t.time].Ints
 	for i := range p.rows.N {
 		key = t.keyBytes(key[:0], p.rows, i)
 		hash := layout.Hash(key)
-		if number, ok := index.mem[hash]; ok {
+		chain = chain[:0]
+		number, ok := index.newest[hash]
+		for ; ok; number, ok = index.older[number] {
 			if number >= batch.numbers[0] {
-				row, _ := slices.BinarySearch(batch.numbers, number)
-				if string(t.keyBytes(nil, p.rows, row)) == string(key) {
+				row, _ := batch.row(number)
+				other = t.keyBytes(other[:0], p.rows, row)
+				if string(other) == string(key) && within(times[row], times[i], horizon) {
 					own = append(own, row)
+				} else {
+					chain = append(chain, number)
 				}
-			} else if at, row, ok := findRow(tv.mem, number); ok && string(t.keyBytes(nil, tv.mem[at].rows, row)) == string(key) {
+				continue
+			}
+			at, row, found := findRow(tv.mem, number)
+			if !found {
+				continue
+			}
+			rows := tv.mem[at].rows
+			other = t.keyBytes(other[:0], rows, row)
+			if string(other) == string(key) && within(rows.Cols[t.time].Ints[row], times[i], horizon) {
 				byBatch[at] = append(byBatch[at], row)
+			} else {
+				chain = append(chain, number)
 			}
 		}
-		index.mem[hash] = batch.numbers[i]
+		index.add(hash, batch.numbers[i], chain)
 	}
 	if len(byBatch) > 0 {
 		tv.mem = slices.Clone(tv.mem) // other views share the array
@@ -140,42 +194,5 @@ func (db *DB) replaceInMemtable(p *pending, tv *tableView) {
 		batch, n = batch.kill(own)
 		tv.dead += int64(n)
 	}
-	tv.add(t, batch)
-}
-
-// killInBlock marks rows of a block as dead.
-func (tv *tableView) killInBlock(id uint64, rows []int) {
-	at, ok := slices.BinarySearchFunc(tv.blocks, id, func(b *blockRef, id uint64) int {
-		switch {
-		case b.meta.ID < id:
-			return -1
-		case b.meta.ID > id:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return
-	}
-	next := *tv.blocks[at]
-	if next.dead == nil {
-		next.dead = vector.NewBitmap(next.meta.Rows)
-	} else {
-		next.dead = next.dead.Clone()
-	}
-	n := 0
-	for _, row := range rows {
-		if !next.dead.Get(row) {
-			next.dead.Set(row)
-			n++
-		}
-	}
-	if n == 0 {
-		return
-	}
-	next.deadCount += n
-	next.deadChanged = true
-	tv.blocks = slices.Clone(tv.blocks)
-	tv.blocks[at] = &next
-	tv.dead += int64(n)
+	tv.add(t, batch, now, db.opts.BlockRows)
 }

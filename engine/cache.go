@@ -2,15 +2,17 @@ package engine
 
 import (
 	"container/list"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/tael-sql/tael-sql/engine/block"
+	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
 )
 
 // blockCache keeps blocks open, by least recent use within a number of bytes,
-// and the key maps of a few. Blocks never change, so nothing is ever stale.
+// and the keys of a few. Blocks never change, so nothing is ever stale.
 type blockCache struct {
 	limit int64
 
@@ -20,15 +22,13 @@ type blockCache struct {
 	entries map[*layout.BlockMeta]*list.Element
 }
 
+// cached never changes: another takes its place.
 type cached struct {
 	meta  *layout.BlockMeta
 	block *block.Block
 	keys  *blockKeys // nil: not asked for
 	bytes int64
 }
-
-// keyEntryBytes is what a row costs in a key map.
-const keyEntryBytes = 24
 
 func newBlockCache(limit int64) *blockCache {
 	return &blockCache{limit: limit, order: list.New(), entries: make(map[*layout.BlockMeta]*list.Element)}
@@ -49,63 +49,96 @@ func (c *blockCache) get(meta *layout.BlockMeta) *cached {
 func (c *blockCache) put(entry *cached) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.entries[entry.meta]; ok {
-		c.bytes -= e.Value.(*cached).bytes
-		c.order.Remove(e)
-	}
+	c.dropLocked(c.entries[entry.meta])
 	c.entries[entry.meta] = c.order.PushFront(entry)
 	c.bytes += entry.bytes
 	for c.bytes > c.limit && c.order.Len() > 1 {
-		last := c.order.Back()
-		old := last.Value.(*cached)
-		c.order.Remove(last)
-		delete(c.entries, old.meta)
-		c.bytes -= old.bytes
+		c.dropLocked(c.order.Back())
 	}
 }
 
-// openBlock reads a block from the hot store, or finds it in the cache.
-func (db *DB) openBlock(t *table, ref *blockRef) (*block.Block, error) {
-	if e := db.cache.get(ref.meta); e != nil {
+// drop forgets a block that has gone.
+func (c *blockCache) drop(meta *layout.BlockMeta) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked(c.entries[meta])
+}
+
+func (c *blockCache) dropLocked(e *list.Element) {
+	if e == nil {
+		return
+	}
+	old := c.order.Remove(e).(*cached)
+	delete(c.entries, old.meta)
+	c.bytes -= old.bytes
+}
+
+// held is the bytes of what is cached.
+func (c *blockCache) held() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
+// openBlock finds a block in the cache, or reads it from the hot store.
+func (db *DB) openBlock(t *table, m *layout.BlockMeta) (*block.Block, error) {
+	if e := db.cache.get(m); e != nil {
 		return e.block, nil
 	}
-	raw, err := db.hot.Get(layout.BlockKey(t.ID, ref.meta.Hour, ref.meta.ID))
+	b, err := readBlock(db.hot, t, m)
 	if err != nil {
 		return nil, err
 	}
-	if raw == nil {
-		return nil, fmt.Errorf("%w: block %d of %s is missing", ErrCorrupt, ref.meta.ID, t.Schema.Name)
-	}
-	b, err := block.Open(t.Schema, raw)
-	if err != nil {
-		return nil, corruptEntry(t, "block", ref.meta.ID, err)
-	}
-	if b.Rows() != ref.meta.Rows {
-		return nil, fmt.Errorf("%w: block %d of %s has %d rows, its manifest entry says %d",
-			ErrCorrupt, ref.meta.ID, t.Schema.Name, b.Rows(), ref.meta.Rows)
-	}
-	db.cache.put(&cached{meta: ref.meta, block: b, bytes: int64(len(raw))})
+	db.cache.put(&cached{meta: m, block: b, bytes: int64(b.Bytes())})
 	return b, nil
 }
 
-// keys gives the key map of a block, reading it if need be.
-func (c *blockCache) keys(ref *blockRef, read func() (*blockKeys, error)) (*blockKeys, error) {
-	if e := c.get(ref.meta); e != nil && e.keys != nil {
+// readBlock reads a block from the hot store.
+func readBlock(store *hot.Store, t *table, m *layout.BlockMeta) (*block.Block, error) {
+	raw, err := store.Get(layout.BlockKey(t.ID, m.Hour, m.ID))
+	if err != nil {
+		return nil, blockError(t, m, err)
+	}
+	if raw == nil {
+		return nil, fmt.Errorf("%w: block %d of %s is missing", ErrCorrupt, m.ID, t.Schema.Name)
+	}
+	b, err := block.Open(t.Schema, raw)
+	if err != nil {
+		return nil, blockError(t, m, err)
+	}
+	if b.Rows() != m.Rows {
+		return nil, fmt.Errorf("%w: block %d of %s has %d rows, its manifest entry says %d",
+			ErrCorrupt, m.ID, t.Schema.Name, b.Rows(), m.Rows)
+	}
+	return b, nil
+}
+
+// readKeys gives the keys of a block.
+func (db *DB) readKeys(t *table, m *layout.BlockMeta) (*blockKeys, error) {
+	if e := db.cache.get(m); e != nil && e.keys != nil {
 		return e.keys, nil
 	}
-	k, err := read()
+	b, err := db.openBlock(t, m)
 	if err != nil {
 		return nil, err
 	}
-	if e := c.get(ref.meta); e != nil {
-		with := *e
-		with.keys = k
-		with.bytes += int64(ref.meta.Rows) * keyEntryBytes
-		c.put(&with)
+	keys, err := newBlockKeys(t, b)
+	if err != nil {
+		return nil, blockError(t, m, err)
 	}
-	return k, nil
+	db.cache.put(&cached{meta: m, block: b, keys: keys, bytes: int64(b.Bytes()) + keys.bytes()})
+	return keys, nil
 }
 
-func corruptEntry(t *table, what string, id uint64, err error) error {
-	return fmt.Errorf("%w: %s %d of %s: %w", ErrCorrupt, what, id, t.Schema.Name, err)
+// blockError names the block; damage becomes an ErrCorrupt.
+func blockError(t *table, m *layout.BlockMeta, err error) error {
+	switch {
+	case err == nil || errors.Is(err, ErrCorrupt):
+		return err
+	case errors.Is(err, block.ErrCorrupt), errors.Is(err, layout.ErrCorrupt), errors.Is(err, hot.ErrCorrupt):
+		return fmt.Errorf("%w: block %d of %s: %w", ErrCorrupt, m.ID, t.Schema.Name, err)
+	case errors.Is(err, hot.ErrClosed):
+		return fmt.Errorf("%w: block %d of %s", ErrClosed, m.ID, t.Schema.Name)
+	}
+	return fmt.Errorf("read block %d of %s: %w", m.ID, t.Schema.Name, err)
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -13,127 +15,192 @@ import (
 	"github.com/tael-sql/tael-sql/wal"
 )
 
+// defaultReplaceHorizon is Options.ReplaceHorizon where it is not set.
+const defaultReplaceHorizon = 24 * time.Hour
+
 // A Report says what Check has seen.
 type Report struct {
 	Blocks   int
-	Rows     int64
+	Rows     int64 // of them live
+	Dead     int64
 	Records  int
 	LastLSN  uint64
 	Problems []string // one line each; empty: all is sound
 }
 
-// Check verifies a data folder that no process has open: every checksum of
-// every block and manifest entry, their cross-references, and the WAL. The
-// error tells why the check itself could not be made.
+// Check verifies a data folder that no process has open, and changes nothing:
+// every checksum of every block, manifest entry and deletion vector, that each
+// manifest entry is what its block says, that a row's key is live once, and
+// the WAL with its place behind the blocks. The error tells why the check
+// itself could not be made.
 func Check(fs vfs.FS, dir string, specs []TableSpec) (r Report, err error) {
 	if _, err := fs.Stat(dir); err != nil {
 		return r, err
 	}
 	lock, err := fs.Lock(fs.PathJoin(dir, layout.LockFile))
 	if err != nil {
-		return r, fmt.Errorf("%w: %s: %v", ErrLocked, dir, err)
+		return r, fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	store, err := hot.Open(fs, fs.PathJoin(dir, layout.HotDir), slog.New(slog.DiscardHandler))
+	c := &checker{report: &r}
+	c.applied, err = c.hotStore(fs, dir, specs)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	applied := ^uint64(0)
-	for i, spec := range specs {
-		lsn, err := checkTable(store, newTable(i, spec), &r)
-		if err != nil {
-			return r, err
-		}
-		applied = min(applied, lsn)
-	}
-	w, err := wal.Check(fs, fs.PathJoin(dir, layout.WALDir), nil)
-	if err != nil {
-		r.Problems = append(r.Problems, err.Error())
-		return r, nil
-	}
-	r.Records, r.LastLSN = int(w.Records), w.LastLSN
-	if w.Records > 0 && w.FirstLSN > applied+1 {
-		r.Problems = append(r.Problems, fmt.Sprintf("the WAL begins at record %d, but blocks hold records only up to %d", w.FirstLSN, applied))
-	}
-	return r, nil
+	return r, c.log(fs, dir)
 }
 
-// checkTable verifies the blocks of a table and gives its applied LSN.
-func checkTable(store *hot.Store, t *table, r *Report) (uint64, error) {
-	report := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
-	state := layout.TableState{}
-	raw, err := store.Get(layout.StateKey(t.ID))
-	if err != nil {
-		return 0, err
-	}
-	if raw != nil {
-		if state, err = layout.DecodeState(raw); err != nil {
-			report("state of %s: %v", t.Schema.Name, err)
-		}
-	}
-	metas := make(map[uint64]*layout.BlockMeta)
-	lower, upper := layout.TableRange(layout.MetaKind, t.ID)
-	err = store.Each(lower, upper, func(key, value []byte) error {
-		name, ok := layout.ParseBlockKey(key)
-		meta, err := layout.DecodeMeta(value)
-		if !ok || err != nil || meta.ID != name.ID || meta.Table != t.ID {
-			report("manifest entry %d of %s: %v", name.ID, t.Schema.Name, err)
-			return nil
-		}
-		metas[meta.ID] = meta
-		if meta.MaxLSN > state.AppliedLSN {
-			report("block %d of %s has record %d beyond the applied %d", meta.ID, t.Schema.Name, meta.MaxLSN, state.AppliedLSN)
-		}
-		return nil
+type checker struct {
+	report  *Report
+	store   *hot.Store
+	applied uint64 // by every table
+}
+
+func (c *checker) problem(format string, args ...any) {
+	c.report.Problems = append(c.report.Problems, fmt.Sprintf(format, args...))
+}
+
+// hotStore verifies the blocks of all tables and gives the applied LSN.
+func (c *checker) hotStore(fs vfs.FS, dir string, specs []TableSpec) (applied uint64, err error) {
+	c.store, err = hot.Open(fs, fs.PathJoin(dir, layout.HotDir), hot.Options{
+		Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, ReadOnly: true,
 	})
+	switch {
+	case errors.Is(err, hot.ErrMissing):
+		return 0, nil
+	case errors.Is(err, hot.ErrCorrupt):
+		c.problem("%v", err)
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.store.Close()) }()
+	tables := make([]*table, len(specs))
+	for i, spec := range specs {
+		tables[i] = newTable(i, spec)
+	}
+	m, err := loadManifest(c.store, tables)
+	if errors.Is(err, ErrCorrupt) {
+		c.problem("%v", err)
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
-	lower, upper = layout.TableRange(layout.BlockKind, t.ID)
-	found := make(map[uint64]bool)
-	err = store.Each(lower, upper, func(key, value []byte) error {
-		name, _ := layout.ParseBlockKey(key)
-		found[name.ID] = true
-		meta := metas[name.ID]
-		if meta == nil {
-			report("block %d of %s has no manifest entry", name.ID, t.Schema.Name)
-			return nil
-		}
-		b, err := block.Open(t.Schema, value)
+	for i, t := range tables {
+		c.table(t, m.tables[i])
+	}
+	return m.applied(), c.strays(m)
+}
+
+// table verifies the blocks of one table.
+func (c *checker) table(t *table, m tableManifest) {
+	live := make(map[string][]int64) // key → times
+	for _, ref := range m.blocks {
+		c.report.Blocks++
+		c.report.Dead += int64(ref.deadCount)
+		c.report.Rows += int64(ref.meta.Rows - ref.deadCount)
+		b, err := readBlock(c.store, t, ref.meta)
 		if err == nil {
-			err = b.Verify()
+			err = blockError(t, ref.meta, b.Verify())
 		}
-		switch {
-		case err != nil:
-			report("block %d of %s: %v", name.ID, t.Schema.Name, err)
-		case b.Rows() != meta.Rows:
-			report("block %d of %s has %d rows, its manifest entry says %d", name.ID, t.Schema.Name, b.Rows(), meta.Rows)
+		if err != nil {
+			c.problem("%v", err)
+			continue
 		}
-		r.Blocks++
-		r.Rows += int64(meta.Rows)
-		return nil
-	})
+		c.entry(t, m.state, ref.meta, b)
+		if len(t.key) == 0 {
+			continue
+		}
+		keys, err := newBlockKeys(t, b)
+		if err != nil {
+			c.problem("%v", blockError(t, ref.meta, err))
+			continue
+		}
+		c.keys(t, ref, keys, live)
+	}
+}
+
+// entry compares a block's manifest entry with what the block says.
+func (c *checker) entry(t *table, state layout.TableState, m *layout.BlockMeta, b *block.Block) {
+	want, err := layout.Describe(t.desc, b)
 	if err != nil {
-		return 0, err
+		c.problem("%v", blockError(t, m, err))
+		return
 	}
-	for id := range metas {
-		if !found[id] {
-			report("block %d of %s is missing", id, t.Schema.Name)
+	want.Table, want.ID, want.Hour = m.Table, m.ID, m.Hour
+	if !bytes.Equal(want.Append(nil), m.Append(nil)) {
+		c.problem("block %d of %s is not what its manifest entry says", m.ID, t.Schema.Name)
+	}
+	if m.MaxLSN > state.AppliedLSN {
+		c.problem("block %d of %s has record %d, but %d is the last applied one", m.ID, t.Schema.Name, m.MaxLSN, state.AppliedLSN)
+	}
+	if m.MaxRow >= state.Rows {
+		c.problem("block %d of %s has row %d of %d", m.ID, t.Schema.Name, m.MaxRow, state.Rows)
+	}
+	if m.ID >= state.NextBlock {
+		c.problem("block %d of %s, but %d is the next one", m.ID, t.Schema.Name, state.NextBlock)
+	}
+	if m.Hour != layout.LateHour && (hourOf(m.MinTime) != m.Hour || hourOf(m.MaxTime) != m.Hour) {
+		c.problem("block %d of %s has rows of other hours than %d", m.ID, t.Schema.Name, m.Hour)
+	}
+}
+
+// keys verifies that no two live rows are versions of each other.
+func (c *checker) keys(t *table, ref *blockRef, keys *blockKeys, live map[string][]int64) {
+	for row := range ref.meta.Rows {
+		if ref.dead != nil && ref.dead.Get(row) {
+			continue
+		}
+		key := string(keys.append(nil, row))
+		for _, other := range live[key] {
+			if within(other, keys.times[row], int64(defaultReplaceHorizon)) {
+				c.problem("key %x of %s is live twice, once in block %d", key, t.Schema.Name, ref.meta.ID)
+			}
+		}
+		live[key] = append(live[key], keys.times[row])
+	}
+}
+
+// strays verifies that every block is in the manifest, or was replaced.
+func (c *checker) strays(m *manifest) error {
+	known := make(map[layout.BlockName]bool)
+	for _, t := range m.tables {
+		for _, ref := range t.blocks {
+			known[layout.BlockName{Kind: layout.BlockKind, Table: ref.meta.Table, Hour: ref.meta.Hour, ID: ref.meta.ID}] = true
 		}
 	}
-	lower, upper = layout.TableRange(layout.DeadKind, t.ID)
-	err = store.Each(lower, upper, func(key, value []byte) error {
-		name, _ := layout.ParseBlockKey(key)
-		meta := metas[name.ID]
-		if meta == nil {
-			report("deletion vector %d of %s has no block", name.ID, t.Schema.Name)
-			return nil
-		}
-		if _, err := layout.DecodeDead(value, meta.Rows); err != nil {
-			report("deletion vector %d of %s: %v", name.ID, t.Schema.Name, err)
+	for _, name := range m.orphans {
+		name.Kind = layout.BlockKind
+		known[name] = true
+	}
+	lower, upper := layout.KindRange(layout.BlockKind)
+	err := c.store.Each(lower, upper, func(key, _ []byte) error {
+		if name, ok := layout.ParseBlockKey(key); !ok || !known[name] {
+			c.problem("block %d of table %d has no manifest entry", name.ID, name.Table)
 		}
 		return nil
 	})
-	return state.AppliedLSN, err
+	if errors.Is(err, hot.ErrCorrupt) {
+		c.problem("%v", err)
+		return nil
+	}
+	return err
+}
+
+// log verifies the WAL.
+func (c *checker) log(fs vfs.FS, dir string) error {
+	w, err := wal.Check(fs, fs.PathJoin(dir, layout.WALDir), nil)
+	if err != nil {
+		c.problem("%v", err)
+		return nil
+	}
+	c.report.Records, c.report.LastLSN = w.Records, w.LastLSN
+	if w.LastLSN > c.applied && w.FirstLSN > c.applied+1 {
+		c.problem("the WAL begins at record %d, but blocks hold records only up to %d", w.FirstLSN, c.applied)
+	}
+	if w.LastLSN < c.applied {
+		c.problem("the WAL ends at record %d, but blocks hold records up to %d", w.LastLSN, c.applied)
+	}
+	return nil
 }

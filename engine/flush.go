@@ -13,50 +13,55 @@ import (
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// A flushRequest asks for a flush; done, if set, gets its outcome.
+// A flushRequest asks for a flush; done, if set, has capacity 1 and gets its
+// outcome.
 type flushRequest struct{ done chan error }
 
-// flushLoop is the one goroutine that writes blocks.
-func (db *DB) flushLoop(ctx context.Context) {
+// runFlusher is the one goroutine that writes blocks.
+func (db *DB) runFlusher(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	walFailed, hotFailed := db.wal.Failed(), db.hot.Failed()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case r := <-db.flushRequests:
-			err := db.flush()
+			err = db.flush()
 			if r.done != nil {
 				r.done <- err
 			}
 		case <-tick.C:
 			db.checkDisk()
-			if v := db.view.Load(); db.tooOld(v) || db.wal.Bytes() > db.opts.MaxWALBytes && v.memRows() > 0 {
-				_ = db.flush() // the failure is in db.Err, where every caller sees it
+			if db.flushDue() {
+				err = db.flush()
 			}
-		case <-db.wal.Failed():
+		case <-walFailed:
 			db.fail(db.wal.Err())
-			<-ctx.Done()
-			return
-		case <-db.hot.Failed():
+			walFailed = nil
+			continue
+		case <-hotFailed:
 			db.fail(db.hot.Err())
-			<-ctx.Done()
-			return
+			hotFailed = nil
+			continue
+		}
+		if err == nil {
+			_ = db.reblock(ctx) // it has told the listener, and stopped the engine
 		}
 	}
 }
 
-func (v *View) memRows() int {
-	n := 0
-	for _, tv := range v.tables {
-		n += tv.memRows
+// flushDue reports whether the memtable is old, or the WAL long.
+func (db *DB) flushDue() bool {
+	v := db.View()
+	defer v.Release()
+	if v.lsn > db.flushedLSN.Load() && db.wal.Bytes() > db.opts.MaxWALBytes {
+		return true
 	}
-	return n
-}
-
-func (db *DB) tooOld(v *View) bool {
+	now := db.opts.Now()
 	for _, tv := range v.tables {
-		if len(tv.mem) > 0 && time.Since(tv.oldest) > db.opts.MaxMemtableAge {
+		if len(tv.mem) > 0 && now.Sub(tv.oldest) >= db.opts.MaxMemtableAge {
 			return true
 		}
 	}
@@ -65,12 +70,14 @@ func (db *DB) tooOld(v *View) bool {
 
 // maybeFlush asks for a flush when the memtable has grown enough.
 func (db *DB) maybeFlush() {
-	v := db.view.Load()
+	v := db.View()
+	defer v.Release()
 	bytes, full := int64(0), false
 	for _, tv := range v.tables {
 		bytes += tv.memBytes
 		full = full || tv.memRows >= db.opts.MaxMemtableRows
 	}
+	db.memBytes.Store(bytes)
 	if full || bytes >= db.opts.MaxMemtableBytes {
 		select {
 		case db.flushRequests <- flushRequest{}:
@@ -84,13 +91,13 @@ func (db *DB) checkDisk() {
 	if db.opts.MinFreeShare < 0 {
 		return
 	}
-	usage, err := db.opts.FS.GetDiskUsage(db.dir)
-	if err != nil || usage.TotalBytes == 0 {
+	free, total, err := db.opts.DiskSpace(db.dir)
+	if err != nil || total == 0 {
 		return // a file system that cannot tell is not refused for it
 	}
-	full := float64(usage.AvailBytes) < db.opts.MinFreeShare*float64(usage.TotalBytes)
-	if db.diskFull.Swap(full) != full {
-		db.opts.Logger.Warn("disk watermark", "below", full, "free", usage.AvailBytes, "total", usage.TotalBytes)
+	low := float64(free) < db.opts.MinFreeShare*float64(total)
+	if db.diskLow.Swap(low) != low {
+		db.events.DiskLow(low, free, total)
 	}
 }
 
@@ -99,12 +106,16 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	r := flushRequest{done: make(chan error, 1)}
 	select {
 	case db.flushRequests <- r:
+	case <-db.flusherDone:
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
 	case err := <-r.done:
 		return err
+	case <-db.flusherDone:
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -115,26 +126,49 @@ type newBlock struct {
 	table *table
 	meta  *layout.BlockMeta
 	raw   []byte
-	picks []block.Pick // Source is a place in the frozen memtable
+	picks []block.Pick // Source is a place in the frozen memtable, or among the inputs
 }
 
-// flush writes the memtable as it is now into blocks. Rows, the deletion
-// vectors of what they replaced, and the applied LSN are one batch.
-func (db *DB) flush() (err error) {
+// flush writes the memtable as it is now into blocks, and gives up the WAL
+// segments that held it.
+func (db *DB) flush() error {
+	err := db.flushBlocks()
+	if err != nil {
+		return err
+	}
+	if db.opts.faults.recycleTooEarly {
+		return nil
+	}
+	if err := db.wal.Recycle(db.flushedLSN.Load() + 1); err != nil {
+		return walError(err)
+	}
+	return nil
+}
+
+// flushBlocks writes rows, the deletion vectors of what they replaced, and the
+// applied LSN as one batch, then publishes the view that has the blocks.
+func (db *DB) flushBlocks() (err error) {
 	if err := db.Err(); err != nil {
 		return err
 	}
-	info := FlushInfo{Job: db.jobs.Add(1)}
+	info := FlushInfo{Job: db.counters.jobs.Add(1)}
 	start := time.Now()
+	frozen := db.freeze()
+	defer frozen.Release()
+	if frozen.lsn == db.flushedLSN.Load() {
+		return nil
+	}
+	db.events.FlushBegin(info)
 	defer func() {
 		info.Took, info.Err = time.Since(start), err
-		db.opts.Events.flushEnd(info)
+		db.counters.flushes.Add(1)
+		db.events.FlushEnd(info)
 		if err != nil {
 			db.fail(err)
+			err = db.Err()
 		}
 	}()
 
-	frozen, nextRows := db.freeze()
 	info.LSN = frozen.lsn
 	var blocks []*newBlock
 	for i, t := range db.tables {
@@ -150,29 +184,41 @@ func (db *DB) flush() (err error) {
 	if db.opts.faults.recycleTooEarly {
 		_ = db.wal.Recycle(frozen.lsn + 1)
 	}
-	writes, written := db.flushWrites(frozen, blocks, nextRows)
-	if err := db.hot.Commit(writes); err != nil {
+	writes, written := db.flushWrites(frozen, blocks)
+	if err := db.commit(writes); err != nil {
 		return err
 	}
-	db.publishFlush(frozen, blocks, written)
-	if err := db.wal.Recycle(frozen.lsn + 1); err != nil {
-		return fmt.Errorf("recycle the WAL: %w", err)
-	}
+	db.publishFlush(blocks, written)
+	db.flushedLSN.Store(frozen.lsn)
 	return nil
 }
 
-// freeze marks the memtable's batches as being written. nextRows is the running
-// number of the first row of each table that is not in them.
-func (db *DB) freeze() (frozen *View, nextRows []uint64) {
+// commit writes a batch to the hot store. With a planted bug the states of the
+// tables follow in a batch of their own.
+func (db *DB) commit(writes []hot.Write) error {
+	if !db.opts.faults.appliedApart {
+		return db.hot.Commit(writes)
+	}
+	isState := func(w hot.Write) bool { return layout.KeyKind(w.Key[0]) == layout.StateKind }
+	states := slices.DeleteFunc(slices.Clone(writes), func(w hot.Write) bool { return !isState(w) })
+	if err := db.hot.Commit(slices.DeleteFunc(slices.Clone(writes), isState)); err != nil {
+		return err
+	}
+	return db.hot.Commit(states)
+}
+
+// freeze marks the memtable's batches as being written. The view it gives is
+// the caller's to release.
+func (db *DB) freeze() *View {
 	db.stateMu.Lock()
 	defer db.stateMu.Unlock()
 	next := db.view.Load().clone()
 	for _, tv := range next.tables {
 		tv.frozen = len(tv.mem)
-		nextRows = append(nextRows, tv.nextRow)
 	}
-	db.view.Store(next)
-	return next, nextRows
+	db.publishLocked(next)
+	next.acquire() // it is the newest, so this cannot fail
+	return next
 }
 
 // lateAfter and lateBefore are how far a row's time may be from its arrival
@@ -183,27 +229,36 @@ const (
 	lateBefore = int64(time.Hour)
 )
 
-// buildBlocks encodes the live rows of the frozen memtable, hour by hour in
-// the order of time.
+// partition gives the hour of a row's block.
+func partition(nanos, arrival int64) int64 {
+	if nanos < arrival && !within(nanos, arrival, lateAfter) || nanos > arrival && !within(nanos, arrival, lateBefore) {
+		return layout.LateHour
+	}
+	return hourOf(nanos)
+}
+
+// sourceRows is decoded rows from which blocks are made.
+type sourceRows struct {
+	rows    *vector.Rows
+	numbers []uint64
+	lsns    []uint64
+}
+
+// buildBlocks encodes the live rows of the frozen memtable, hour by hour.
 func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
-	sources := make([]*vector.Rows, tv.frozen)
+	sources := make([]sourceRows, tv.frozen)
 	hours := make(map[int64][]block.Pick)
 	for s, b := range tv.mem[:tv.frozen] {
-		sources[s] = b.rows
-		times := b.rows.Cols[t.time].Ints
-		var arrivals []int64
+		sources[s] = sourceRows{b.rows, b.numbers, b.lsns}
+		times, arrivals := b.rows.Cols[t.time].Ints, b.arrivals
 		if t.arrival >= 0 {
 			arrivals = b.rows.Cols[t.arrival].Ints
 		}
 		for row := range b.rows.N {
-			if b.dead != nil && b.dead.Get(row) {
-				continue
+			if b.dead == nil || !b.dead.Get(row) {
+				hour := partition(times[row], arrivals[row])
+				hours[hour] = append(hours[hour], block.Pick{Source: uint32(s), Row: uint32(row)})
 			}
-			hour := hourOf(times[row])
-			if arrivals != nil && (times[row] < arrivals[row]-lateAfter || times[row] > arrivals[row]+lateBefore) {
-				hour = layout.LateHour
-			}
-			hours[hour] = append(hours[hour], block.Pick{Source: uint32(s), Row: uint32(row)})
 		}
 	}
 	order := make([]int64, 0, len(hours))
@@ -212,172 +267,178 @@ func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
 	}
 	slices.Sort(order)
 	var out []*newBlock
-	id := db.nextBlock(tv)
 	for _, hour := range order {
-		picks := hours[hour]
-		slices.SortStableFunc(picks, func(a, b block.Pick) int {
-			return cmp.Compare(sources[a.Source].Cols[t.time].Ints[a.Row], sources[b.Source].Cols[t.time].Ints[b.Row])
-		})
-		for part := range slices.Chunk(picks, block.MaxRows) {
-			b, err := encodeBlock(t, id, hour, tv.mem, sources, part)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, b)
-			id++
+		list, err := db.encodeBlocks(t, hour, sources, hours[hour])
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, list...)
 	}
 	return out, nil
 }
 
-// nextBlock gives the first unused block id of a table.
-func (db *DB) nextBlock(tv *tableView) uint64 {
-	if n := len(tv.blocks); n > 0 {
-		return tv.blocks[n-1].meta.ID + 1
+// encodeBlocks makes blocks of the picked rows of one hour, in the order of
+// time. Only the flusher gives out block ids.
+func (db *DB) encodeBlocks(t *table, hour int64, sources []sourceRows, picks []block.Pick) ([]*newBlock, error) {
+	rows := make([]*vector.Rows, len(sources))
+	for i, s := range sources {
+		rows[i] = s.rows
 	}
-	return 1
+	timeOf := func(p block.Pick) int64 { return rows[p.Source].Cols[t.time].Ints[p.Row] }
+	slices.SortStableFunc(picks, func(a, b block.Pick) int { return cmp.Compare(timeOf(a), timeOf(b)) })
+	var out []*newBlock
+	for part := range slices.Chunk(picks, db.opts.BlockRows) {
+		numbers, lsns := make([]uint64, len(part)), make([]uint64, len(part))
+		for i, p := range part {
+			numbers[i], lsns[i] = sources[p.Source].numbers[p.Row], sources[p.Source].lsns[p.Row]
+		}
+		raw, err := block.Encode(t.Schema, rows, part, numbers, lsns)
+		if err != nil {
+			return nil, fmt.Errorf("encode a block of %s: %w", t.Schema.Name, err)
+		}
+		b, err := block.Open(t.Schema, raw)
+		if err != nil {
+			return nil, fmt.Errorf("open a new block of %s: %w", t.Schema.Name, err)
+		}
+		meta, err := layout.Describe(t.desc, b)
+		if err != nil {
+			return nil, fmt.Errorf("describe a block of %s: %w", t.Schema.Name, err)
+		}
+		meta.Table, meta.ID, meta.Hour = t.ID, db.nextBlock[t.number], hour
+		db.nextBlock[t.number]++
+		out = append(out, &newBlock{table: t, meta: meta, raw: raw, picks: part})
+	}
+	return out, nil
 }
 
-func encodeBlock(t *table, id uint64, hour int64, batches []*memBatch, sources []*vector.Rows, picks []block.Pick) (*newBlock, error) {
-	numbers, lsns := make([]uint64, len(picks)), make([]uint64, len(picks))
-	for i, p := range picks {
-		b := batches[p.Source]
-		numbers[i], lsns[i] = b.numbers[p.Row], b.lsns[p.Row]
-	}
-	raw, err := block.Encode(t.Schema, sources, picks, numbers, lsns)
-	if err != nil {
-		return nil, fmt.Errorf("encode a block of %s: %w", t.Schema.Name, err)
-	}
-	encoded, err := block.Open(t.Schema, raw)
-	if err != nil {
-		return nil, err
-	}
-	meta, err := layout.Describe(t.desc, encoded)
-	if err != nil {
-		return nil, fmt.Errorf("describe a block of %s: %w", t.Schema.Name, err)
-	}
-	meta.Table, meta.ID, meta.Hour = t.ID, id, hour
-	return &newBlock{table: t, meta: meta, raw: raw, picks: picks}, nil
-}
-
-// deadRows gives the rows of a block on its way that died since it was
-// encoded, by what the memtable says now.
-func (b *newBlock) deadRows(now *tableView) vector.Bitmap {
-	var dead vector.Bitmap
+// deadRows gives the rows of a block on its way that have died since it was
+// encoded: those that dead says are dead now.
+func (b *newBlock) deadRows(dead func(source uint32) vector.Bitmap) vector.Bitmap {
+	var out vector.Bitmap
 	for i, p := range b.picks {
-		d := now.mem[p.Source].dead
+		d := dead(p.Source)
 		if d == nil || !d.Get(int(p.Row)) {
 			continue
 		}
-		if dead == nil {
-			dead = vector.NewBitmap(len(b.picks))
+		if out == nil {
+			out = vector.NewBitmap(len(b.picks))
 		}
-		dead.Set(i)
+		out.Set(i)
 	}
-	return dead
+	return out
+}
+
+// memDead tells what is dead in the memtable as it is now.
+func memDead(now *tableView) func(uint32) vector.Bitmap {
+	return func(source uint32) vector.Bitmap { return now.mem[source].dead }
+}
+
+// blockWrites is what stores a new block.
+func (db *DB) blockWrites(b *newBlock, dead vector.Bitmap) []hot.Write {
+	m := b.meta
+	writes := []hot.Write{
+		{Key: layout.BlockKey(m.Table, m.Hour, m.ID), Value: b.raw},
+		{Key: layout.MetaKey(m.Table, m.Hour, m.ID), Value: m.Append(nil)},
+	}
+	if dead != nil && !db.opts.faults.deadNotInBatch {
+		writes = append(writes, hot.Write{Key: layout.DeadKey(m.Table, m.Hour, m.ID), Value: layout.AppendDead(nil, dead, m.Rows)})
+	}
+	return writes
 }
 
 // flushWrites makes the batch: blocks, manifest entries, every deletion vector
-// that changed since the last flush, and the states of all tables. written
-// tells which vectors of old blocks are in it.
-func (db *DB) flushWrites(frozen *View, blocks []*newBlock, nextRows []uint64) (writes []hot.Write, written map[*blockRef]bool) {
-	db.stateMu.Lock()
-	now := db.view.Load()
-	db.stateMu.Unlock()
+// that is not stored as it is, and the states of all tables. written tells
+// which vectors of old blocks are in it.
+//
+// A vector may name rows that records beyond the frozen ones replaced. Those
+// records are synced, and replay finds the same.
+func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write, written map[*blockRef]bool) {
+	now := db.View()
+	defer now.Release()
 	written = make(map[*blockRef]bool)
-	last := make([]uint64, len(db.tables))
 	for _, b := range blocks {
-		t := b.table
-		last[t.number] = b.meta.ID
-		writes = append(writes,
-			hot.Write{Key: layout.BlockKey(t.ID, b.meta.Hour, b.meta.ID), Value: b.raw},
-			hot.Write{Key: layout.MetaKey(t.ID, b.meta.Hour, b.meta.ID), Value: b.meta.Append(nil)})
-		if dead := b.deadRows(now.tables[t.number]); dead != nil && !db.opts.faults.deadNotInBatch {
-			writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, b.meta.Hour, b.meta.ID), Value: layout.AppendDead(nil, dead, b.meta.Rows)})
-		}
+		writes = append(writes, db.blockWrites(b, b.deadRows(memDead(now.tables[b.table.number])))...)
 	}
 	for i, t := range db.tables {
 		for _, ref := range now.tables[i].blocks {
-			if ref.deadChanged && !db.opts.faults.deadNotInBatch {
-				written[ref] = true
-				writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, ref.meta.Hour, ref.meta.ID), Value: layout.AppendDead(nil, ref.dead, ref.meta.Rows)})
+			if !ref.deadChanged {
+				continue
+			}
+			written[ref] = true
+			if !db.opts.faults.deadNotInBatch {
+				m := ref.meta
+				writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, m.Hour, m.ID), Value: layout.AppendDead(nil, ref.dead, m.Rows)})
 			}
 		}
-		state := layout.TableState{AppliedLSN: frozen.lsn, Rows: nextRows[i], NextBlock: max(last[i]+1, db.nextBlock(frozen.tables[i]))}
-		if db.opts.faults.stateAhead {
-			state.AppliedLSN = db.wal.LastLSN()
-		}
-		writes = append(writes, hot.Write{Key: layout.StateKey(t.ID), Value: state.Append(nil)})
+		writes = append(writes, db.stateWrite(t, frozen.lsn, frozen.tables[i].nextRow))
 	}
 	return writes, written
 }
 
+func (db *DB) stateWrite(t *table, applied, rows uint64) hot.Write {
+	if db.opts.faults.appliedAhead {
+		applied = db.wal.DurableLSN()
+	}
+	state := layout.TableState{AppliedLSN: applied, Rows: rows, NextBlock: db.nextBlock[t.number]}
+	db.stored[t.number] = state
+	return hot.Write{Key: layout.StateKey(t.ID), Value: state.Append(nil)}
+}
+
 // publishFlush replaces the frozen batches by their blocks, with what died in
 // them meanwhile.
-func (db *DB) publishFlush(frozen *View, blocks []*newBlock, written map[*blockRef]bool) {
+func (db *DB) publishFlush(blocks []*newBlock, written map[*blockRef]bool) {
 	db.stateMu.Lock()
 	defer db.stateMu.Unlock()
 	now := db.view.Load()
 	next := now.clone()
-	for _, tv := range next.tables {
-		if len(tv.blocks) > 0 {
-			tv.blocks = slices.Clone(tv.blocks)
-		}
-		for i, ref := range tv.blocks {
-			if written[ref] { // unchanged since it was written
+	next.generation++
+	for i, tv := range next.tables {
+		tv.blocks = slices.Clone(tv.blocks)
+		for k, ref := range tv.blocks {
+			if written[ref] { // the same since it was written
 				clean := *ref
 				clean.deadChanged = false
-				tv.blocks[i] = &clean
+				tv.blocks[k] = &clean
 			}
 		}
-	}
-	for _, b := range blocks {
-		i := b.table.number
-		ref := &blockRef{meta: b.meta}
-		if dead := b.deadRows(now.tables[i]); dead != nil && !db.opts.faults.loseLate {
-			ref.dead, ref.deadCount, ref.deadChanged = dead, dead.Count(), true
+		for _, b := range blocks {
+			if b.table.number != i {
+				continue
+			}
+			ref := &blockRef{meta: b.meta}
+			if dead := b.deadRows(memDead(now.tables[i])); dead != nil && !db.opts.faults.forgetKills {
+				ref.dead, ref.deadCount, ref.deadChanged = dead, dead.Count(), true
+			}
+			tv.blocks = append(tv.blocks, ref)
 		}
-		next.tables[i].blocks = append(next.tables[i].blocks, ref)
-		if len(b.table.key) > 0 {
-			db.keys[i].addBlock(ref)
-		}
+		tv.mem = slices.Clone(tv.mem[tv.frozen:])
+		tv.frozen, tv.oldest = 0, db.opts.Now()
+		tv.recount()
+		db.memKeys[i] = keysOfMemtable(db.tables[i], tv)
 	}
-	for i, tv := range next.tables {
-		db.dropFrozen(db.tables[i], tv)
-	}
-	db.generation.Add(1)
-	db.view.Store(next)
+	db.publishLocked(next)
 }
 
-// dropFrozen takes the flushed batches out of the memtable. Rows that were
-// dead before the flush are gone for good; those counts go with them.
-func (db *DB) dropFrozen(t *table, tv *tableView) {
-	tv.mem = slices.Clone(tv.mem[tv.frozen:])
-	tv.frozen, tv.memRows, tv.memBytes = 0, 0, 0
-	tv.oldest = time.Now()
-	tv.rows, tv.dead = 0, 0
-	for _, b := range tv.mem {
-		tv.memRows += b.rows.N
-		tv.memBytes += b.bytes
-		tv.rows += int64(b.rows.N)
-		if b.dead != nil {
-			tv.dead += int64(b.dead.Count())
-		}
-	}
-	for _, b := range tv.blocks {
-		tv.rows += int64(b.meta.Rows)
-		tv.dead += int64(b.deadCount)
-	}
+// keysOfMemtable indexes the live rows by key.
+func keysOfMemtable(t *table, tv *tableView) *memKeys {
+	keys := newMemKeys(0)
 	if len(t.key) == 0 {
-		return
+		return keys
 	}
-	mem := make(map[uint64]uint64, tv.memRows)
 	var key []byte
 	for _, b := range tv.mem {
 		for row := range b.rows.N {
+			if b.dead != nil && b.dead.Get(row) {
+				continue
+			}
 			key = t.keyBytes(key[:0], b.rows, row)
-			mem[layout.Hash(key)] = b.numbers[row]
+			hash := layout.Hash(key)
+			var chain []uint64
+			for number, ok := keys.newest[hash]; ok; number, ok = keys.older[number] {
+				chain = append(chain, number)
+			}
+			keys.add(hash, b.numbers[row], chain)
 		}
 	}
-	db.keys[t.number].mem = mem
+	return keys
 }

@@ -14,42 +14,52 @@ import (
 var ErrNoTable = errors.New("engine: no such table")
 
 // A Scan gives the live rows of a table once, in no order, to any number of
-// readers.
+// readers. Of rows that its filters exclude it leaves out only some.
 type Scan struct {
-	view    *View
+	view    *View // kept, so that its blocks are
 	table   *table
 	columns []ColumnRef
+	ids     *idSet // trace ids to look up; nil: no look-up
 	mem     []*memBatch
 	blocks  []*blockRef
-	next    atomic.Int64
-	stats   ScanStats // what is known from metadata
+	total   int64
+	pruned  map[string]int64
+
+	next    atomic.Int64 // of the blocks, newest first, then of the memtable
 	rows    atomic.Int64
 	memRows atomic.Int64
 	read    atomic.Int64
 	bytes   atomic.Int64
 }
 
-// Scan prepares to read what the request asks for. Blocks that cannot have a
-// matching row are left out by their metadata.
+// Scan prepares to read what the request asks for. Blocks and memtable batches
+// that cannot have a matching row are left out by their metadata. The view
+// must not be released before the readers have ended.
 func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	t, tv, ok := v.table(r.Table)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrNoTable, r.Table)
 	}
-	s := &Scan{view: v, table: t, columns: r.Columns, mem: tv.mem}
-	s.stats.BlocksTotal = int64(len(tv.blocks))
-	s.stats.Pruned = make(map[string]int64)
-	filters := compileFilters(t, r.Filters)
-	for _, b := range tv.blocks {
-		if b.deadCount == b.meta.Rows {
-			s.stats.Pruned["dead rows"]++
-			continue
+	filters, ids, err := compileFilters(t, r.Filters)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, total: int64(len(tv.blocks)), pruned: make(map[string]int64)}
+	for i := len(tv.blocks) - 1; i >= 0; i-- {
+		b := tv.blocks[i]
+		switch reason := prune(filters, b.meta); {
+		case b.deadCount == b.meta.Rows:
+			s.pruned["dead rows"]++
+		case reason != "":
+			s.pruned[reason]++
+		default:
+			s.blocks = append(s.blocks, b)
 		}
-		if reason := prune(filters, b.meta); reason != "" {
-			s.stats.Pruned[reason]++
-			continue
+	}
+	for _, b := range tv.mem {
+		if (ids == nil || b.mayHaveTrace(t, ids)) && mayHaveTime(filters, b) {
+			s.mem = append(s.mem, b)
 		}
-		s.blocks = append(s.blocks, b)
 	}
 	return s, nil
 }
@@ -59,37 +69,44 @@ func (s *Scan) Units() int { return len(s.mem) + len(s.blocks) }
 
 // Stats gives what the scan has done so far.
 func (s *Scan) Stats() ScanStats {
-	out := s.stats
-	out.Rows, out.Memtable, out.Blocks, out.Bytes = s.rows.Load(), s.memRows.Load(), s.read.Load(), s.bytes.Load()
-	return out
+	return ScanStats{
+		Rows: s.rows.Load(), Memtable: s.memRows.Load(), Blocks: s.read.Load(), BlocksTotal: s.total,
+		Bytes: s.bytes.Load(), Pruned: s.pruned,
+	}
 }
 
 // Reader gives a reader; all readers of a scan share its rows.
 func (s *Scan) Reader() vector.Reader { return &scanReader{scan: s} }
 
+// scanReader is used by one goroutine; only Close may come from another.
 type scanReader struct {
 	scan   *Scan
-	closed bool
+	closed atomic.Bool
 }
 
-func (r *scanReader) Close() { r.closed = true }
+// Close ends the reader.
+func (r *scanReader) Close() { r.closed.Store(true) }
 
 // Next takes the next run of rows. Columns are decoded when asked for.
 func (r *scanReader) Next(ctx context.Context) (*vector.Batch, error) {
 	s := r.scan
-	for !r.closed {
+	for !r.closed.Load() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		i := int(s.next.Add(1) - 1)
 		var b *vector.Batch
+		var err error
 		switch {
 		case i < len(s.blocks):
-			b = s.blockBatch(s.blocks[i])
-		case i < len(s.blocks)+len(s.mem):
+			b, err = s.blockBatch(s.blocks[i])
+		case i < s.Units():
 			b = s.memBatch(s.mem[i-len(s.blocks)])
 		default:
 			return nil, nil
+		}
+		if err != nil {
+			return nil, err
 		}
 		if b.Live() > 0 {
 			s.rows.Add(int64(b.Live()))
@@ -97,20 +114,6 @@ func (r *scanReader) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 	}
 	return nil, nil
-}
-
-// alive lists the rows whose bit is not set; nil if all are alive.
-func alive(dead vector.Bitmap, n int) []int32 {
-	if dead == nil {
-		return nil
-	}
-	sel := make([]int32, 0, n)
-	for i := range n {
-		if !dead.Get(i) {
-			sel = append(sel, int32(i))
-		}
-	}
-	return sel
 }
 
 func (s *Scan) memBatch(m *memBatch) *vector.Batch {
@@ -129,39 +132,61 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 		}
 		return c, nil
 	})
-	b.Sel = alive(m.dead, m.rows.N)
+	b.Sel = pickRows(m.rows.N, m.dead, s.ids.in(s.table, m.rows.Cols))
 	s.memRows.Add(int64(b.Live()))
 	return b
 }
 
-func (s *Scan) blockBatch(ref *blockRef) *vector.Batch {
-	var opened *block.Block
-	b := vector.NewLazyBatch(ref.meta.Rows, len(s.columns), func(i int) (*vector.Column, error) {
-		if opened == nil {
-			blk, err := s.view.db.openBlock(s.table, ref)
-			if err != nil {
-				return nil, err
-			}
-			opened = blk
-			s.read.Add(1)
-			s.bytes.Add(int64(ref.meta.Bytes))
+// blockBatch gives a block's rows. A look-up of trace ids reads the ids at
+// once, to select the rows; otherwise nothing is read before a column is asked
+// for.
+func (s *Scan) blockBatch(ref *blockRef) (*vector.Batch, error) {
+	l := &lazyBlock{scan: s, ref: ref}
+	b := vector.NewLazyBatch(ref.meta.Rows, len(s.columns), func(i int) (*vector.Column, error) { return l.column(s.columns[i]) })
+	if s.ids == nil {
+		b.Sel = pickRows(ref.meta.Rows, ref.dead, nil)
+		return b, nil
+	}
+	ids, err := l.column(ColumnRef{Field: s.table.trace})
+	if err != nil {
+		return nil, err
+	}
+	b.Sel = pickRows(ref.meta.Rows, ref.dead, func(row int) bool { return s.ids.has(ids, row) })
+	return b, nil
+}
+
+// A lazyBlock opens its block at the first use.
+type lazyBlock struct {
+	scan *Scan
+	ref  *blockRef
+	open *block.Block
+}
+
+func (l *lazyBlock) column(ref ColumnRef) (*vector.Column, error) {
+	c, err := l.decode(ref)
+	if err != nil {
+		if err = blockError(l.scan.table, l.ref.meta, err); errors.Is(err, ErrCorrupt) {
+			l.scan.view.db.counters.corrupted.Add(1)
 		}
-		col := s.columns[i]
-		var c *vector.Column
-		var err error
-		switch {
-		case col.Field == RowNumber:
-			c, err = opened.RowNumbers()
-		case col.Key != "":
-			c, err = opened.Key(col.Field, col.Key)
-		default:
-			c, err = opened.Column(col.Field)
-		}
+	}
+	return c, err
+}
+
+func (l *lazyBlock) decode(ref ColumnRef) (*vector.Column, error) {
+	if l.open == nil {
+		b, err := l.scan.view.db.openBlock(l.scan.table, l.ref.meta)
 		if err != nil {
-			return nil, corruptEntry(s.table, "block", ref.meta.ID, err)
+			return nil, err
 		}
-		return c, nil
-	})
-	b.Sel = alive(ref.dead, ref.meta.Rows)
-	return b
+		l.open = b
+		l.scan.read.Add(1)
+		l.scan.bytes.Add(int64(l.ref.meta.Bytes))
+	}
+	switch {
+	case ref.Field == RowNumber:
+		return l.open.RowNumbers()
+	case ref.Key != "":
+		return l.open.Key(ref.Field, ref.Key)
+	}
+	return l.open.Column(ref.Field)
 }

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"math"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tael-sql/tael-sql/engine/layout"
@@ -9,12 +12,15 @@ import (
 )
 
 // A View is one consistent state of the store: every record up to LSN, and no
-// other. It never changes. Blocks are never deleted, so a view needs no
-// release; whoever keeps one keeps its memtable batches in memory.
+// other. It never changes. What it refers to stays until Release.
 type View struct {
-	db     *DB
-	lsn    uint64
-	tables []*tableView
+	db         *DB
+	lsn        uint64
+	generation uint64 // counts the changes of the lists of blocks
+	tables     []*tableView
+
+	number uint64       // in the order of publishing
+	refs   atomic.Int64 // holders, and one while it is the newest; never leaves 0
 }
 
 // tableView is a table in a view.
@@ -23,7 +29,7 @@ type tableView struct {
 	frozen   int         // how many of mem a flush is writing: these are not merged
 	memRows  int
 	memBytes int64
-	oldest   time.Time   // when the first batch came, zero if there is none
+	oldest   time.Time   // when the first batch came
 	blocks   []*blockRef // by id
 	rows     int64       // in all, dead ones included
 	dead     int64
@@ -38,9 +44,77 @@ type blockRef struct {
 	deadChanged bool // not yet in the hot store as it is
 }
 
+// View gives the newest state. Release it; one that is dropped without Release
+// is given up when the garbage collector finds it.
+func (db *DB) View() *View {
+	for {
+		if v := db.view.Load(); v.acquire() {
+			return v
+		}
+	}
+}
+
+// acquire fails once nobody holds the view, so that a state whose blocks may
+// be gone is never handed out: its loader must look for the newest again.
+func (v *View) acquire() bool {
+	for {
+		n := v.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if v.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Release gives the view up. Scans of it must have ended.
+func (v *View) Release() {
+	switch n := v.refs.Add(-1); {
+	case n == 0:
+		v.db.forgetView(v.number)
+	case n < 0:
+		panic("BUG: a view was released twice")
+	}
+}
+
+func (db *DB) forgetView(number uint64) {
+	db.viewsMu.Lock()
+	defer db.viewsMu.Unlock()
+	delete(db.liveViews, number)
+}
+
+// publishLocked makes next the newest view. The caller holds stateMu.
+func (db *DB) publishLocked(next *View) {
+	old := db.view.Load()
+	if old != nil {
+		next.number = old.number + 1
+	}
+	next.refs.Store(1)
+	db.viewsMu.Lock()
+	db.liveViews[next.number] = struct{}{}
+	db.viewsMu.Unlock()
+	runtime.AddCleanup(next, db.forgetView, next.number)
+	db.view.Store(next)
+	if old != nil {
+		old.Release()
+	}
+}
+
+// oldestView gives the number of the oldest view that anybody holds.
+func (db *DB) oldestView() uint64 {
+	db.viewsMu.Lock()
+	defer db.viewsMu.Unlock()
+	oldest := uint64(math.MaxUint64)
+	for number := range db.liveViews {
+		oldest = min(oldest, number)
+	}
+	return oldest
+}
+
 // clone makes a state that can be changed: lists are replaced, never written to.
 func (v *View) clone() *View {
-	next := &View{db: v.db, lsn: v.lsn, tables: make([]*tableView, len(v.tables))}
+	next := &View{db: v.db, lsn: v.lsn, generation: v.generation, tables: make([]*tableView, len(v.tables))}
 	for i, t := range v.tables {
 		copied := *t
 		next.tables[i] = &copied
@@ -49,19 +123,76 @@ func (v *View) clone() *View {
 }
 
 // add appends a batch to the memtable.
-func (tv *tableView) add(t *table, b *memBatch) {
+func (tv *tableView) add(t *table, b *memBatch, now time.Time, limit int) {
 	if len(tv.mem) == 0 {
-		tv.oldest = time.Now()
+		tv.oldest = now
 	}
 	tv.rows += int64(b.rows.N)
 	tv.memRows += b.rows.N
-	tv.memBytes += b.bytes
 	// Appending writes behind the end of what other views see of the array.
-	tv.mem = coalesce(t.Schema, append(tv.mem, b), tv.frozen)
+	grown := append(tv.mem, b)
+	tv.mem = coalesce(t, grown, tv.frozen, limit)
+	tv.memBytes += b.bytes
 }
 
-// View gives the newest state.
-func (db *DB) View() *View { return db.view.Load() }
+// recount makes the counters of what the lists hold.
+func (tv *tableView) recount() {
+	tv.rows, tv.dead, tv.memRows, tv.memBytes = 0, 0, 0, 0
+	for _, b := range tv.mem {
+		tv.memRows += b.rows.N
+		tv.memBytes += b.bytes
+		tv.rows += int64(b.rows.N)
+		if b.dead != nil {
+			tv.dead += int64(b.dead.Count())
+		}
+	}
+	for _, b := range tv.blocks {
+		tv.rows += int64(b.meta.Rows)
+		tv.dead += int64(b.deadCount)
+	}
+}
+
+// block finds a block by its id.
+func (tv *tableView) block(id uint64) (at int, ok bool) {
+	return slices.BinarySearchFunc(tv.blocks, id, func(b *blockRef, id uint64) int {
+		switch {
+		case b.meta.ID < id:
+			return -1
+		case b.meta.ID > id:
+			return 1
+		}
+		return 0
+	})
+}
+
+// killInBlock marks rows of a block as dead.
+func (tv *tableView) killInBlock(id uint64, rows []int) {
+	at, ok := tv.block(id)
+	if !ok {
+		panic("BUG: a row is replaced in a block that the view lacks")
+	}
+	next := *tv.blocks[at]
+	if next.dead == nil {
+		next.dead = vector.NewBitmap(next.meta.Rows)
+	} else {
+		next.dead = next.dead.Clone()
+	}
+	n := 0
+	for _, row := range rows {
+		if !next.dead.Get(row) {
+			next.dead.Set(row)
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	next.deadCount += n
+	next.deadChanged = true
+	tv.blocks = slices.Clone(tv.blocks)
+	tv.blocks[at] = &next
+	tv.dead += int64(n)
+}
 
 // LSN is the last record that the view has.
 func (v *View) LSN() uint64 { return v.lsn }
@@ -76,7 +207,8 @@ func (v *View) table(name string) (*table, *tableView, bool) {
 	return nil, nil, false
 }
 
-// Rows counts the live rows of a table, from metadata alone.
+// Rows counts the live rows of a table, from metadata alone; 0 for a table
+// that is not stored.
 func (v *View) Rows(name string) int64 {
 	_, tv, ok := v.table(name)
 	if !ok {
@@ -85,7 +217,24 @@ func (v *View) Rows(name string) int64 {
 	return tv.rows - tv.dead
 }
 
-// A BlockInfo describes a block, for tael_parts.
+// TimeRange gives bounds of the times of a table's rows, in ns since 1970,
+// from metadata alone: dead rows count too. ok is false if it has no rows.
+func (v *View) TimeRange(name string) (least, greatest int64, ok bool) {
+	_, tv, known := v.table(name)
+	if !known {
+		return 0, 0, false
+	}
+	least, greatest = math.MaxInt64, math.MinInt64
+	for _, b := range tv.mem {
+		least, greatest = min(least, b.minTime), max(greatest, b.maxTime)
+	}
+	for _, b := range tv.blocks {
+		least, greatest = min(least, b.meta.MinTime), max(greatest, b.meta.MaxTime)
+	}
+	return least, greatest, least <= greatest
+}
+
+// A BlockInfo describes a block.
 type BlockInfo struct {
 	Table            string
 	ID               uint64
@@ -100,82 +249,11 @@ func (v *View) Blocks() []BlockInfo {
 	var list []BlockInfo
 	for i, t := range v.db.tables {
 		for _, b := range v.tables[i].blocks {
-			z := b.meta.Zones[t.Time]
 			list = append(list, BlockInfo{
 				Table: t.Schema.Name, ID: b.meta.ID, Rows: b.meta.Rows, Dead: b.deadCount, Bytes: b.meta.Bytes,
-				MinTime: z.Min, MaxTime: z.Max, MinLSN: b.meta.MinLSN, MaxLSN: b.meta.MaxLSN,
+				MinTime: b.meta.MinTime, MaxTime: b.meta.MaxTime, MinLSN: b.meta.MinLSN, MaxLSN: b.meta.MaxLSN,
 			})
 		}
 	}
 	return list
-}
-
-// loadManifest builds the view of what is in blocks, and gives the LSN up to
-// which every record is.
-func (db *DB) loadManifest() (*View, uint64, error) {
-	v := &View{db: db}
-	applied := uint64(0)
-	for i, t := range db.tables {
-		tv := &tableView{}
-		v.tables = append(v.tables, tv)
-		raw, err := db.hot.Get(layout.StateKey(t.ID))
-		if err != nil {
-			return nil, 0, err
-		}
-		if raw != nil {
-			state, err := layout.DecodeState(raw)
-			if err != nil {
-				return nil, 0, corruptEntry(t, "state", 0, err)
-			}
-			db.nextRow[i], tv.nextRow = state.Rows, state.Rows
-			if i == 0 {
-				applied = state.AppliedLSN
-			}
-			applied = min(applied, state.AppliedLSN)
-		} else {
-			applied = 0
-		}
-		if err := db.loadBlocks(t, tv); err != nil {
-			return nil, 0, err
-		}
-	}
-	v.lsn = applied
-	return v, applied, nil
-}
-
-func (db *DB) loadBlocks(t *table, tv *tableView) error {
-	lower, upper := layout.TableRange(layout.MetaKind, t.ID)
-	err := db.hot.Each(lower, upper, func(key, value []byte) error {
-		name, _ := layout.ParseBlockKey(key)
-		meta, err := layout.DecodeMeta(value)
-		if err != nil {
-			return corruptEntry(t, "manifest entry", name.ID, err)
-		}
-		tv.blocks = append(tv.blocks, &blockRef{meta: meta})
-		tv.rows += int64(meta.Rows)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, b := range tv.blocks {
-		raw, err := db.hot.Get(layout.DeadKey(t.ID, b.meta.Hour, b.meta.ID))
-		if err != nil {
-			return err
-		}
-		if raw != nil {
-			dead, err := layout.DecodeDead(raw, b.meta.Rows)
-			if err != nil {
-				return corruptEntry(t, "deletion vector", b.meta.ID, err)
-			}
-			b.dead = dead
-			b.deadCount = b.dead.Count()
-			tv.dead += int64(b.deadCount)
-		}
-		if len(t.key) > 0 {
-			db.keys[t.number].addBlock(b)
-		}
-	}
-	slices.SortFunc(tv.blocks, func(a, b *blockRef) int { return int(a.meta.ID) - int(b.meta.ID) })
-	return nil
 }

@@ -1,7 +1,7 @@
 // Package hot keeps blocks and their manifest in a Pebble store.
 //
-// Pebble's own log is off: everything that is in no completed Flush is still
-// in the WAL of the gateway. So durable means Commit has returned.
+// Pebble's own log is off: everything that is in no completed flush is still
+// in the engine's WAL. So durable means that Commit has returned.
 package hot
 
 import (
@@ -17,64 +17,100 @@ import (
 	"github.com/tael-sql/tael-sql/engine/layout"
 )
 
-// ErrVersion says that the folder has a format that this program does not know.
-var ErrVersion = errors.New("hot: unknown format version")
+// Errors that callers test for.
+var (
+	ErrVersion = errors.New("hot: unknown format version")
+	ErrCorrupt = errors.New("hot: corrupt") // a file of the store is damaged
+	ErrClosed  = errors.New("hot: closed")
+	ErrMissing = errors.New("hot: there is no store")
+)
 
 // A Store is open for one process. It is safe for concurrent use.
 type Store struct {
 	db     *pebble.DB
-	failed chan struct{} // closed at the first error that Pebble calls fatal
+	failed chan struct{} // closed by the first error of a background write
 	once   sync.Once
-	fatal  error
+	fatal  error // set before failed is closed
+
+	// mu keeps the store open while it is read. It is the one lock that is held
+	// across I/O; only Close ever waits for it.
+	mu     sync.RWMutex
+	closed bool
 }
 
-// cacheBytes is Pebble's own cache. It is small: blocks are cached above, opened.
-const cacheBytes = 8 << 20
+// Options configure Open.
+type Options struct {
+	Logger     *slog.Logger
+	CacheBytes int64 // of Pebble's own cache; opened blocks are cached above
+	ReadOnly   bool  // for checking: nothing is written, the store must exist
+}
 
 // Open opens or creates the store in dir.
-func Open(fs vfs.FS, dir string, log *slog.Logger) (*Store, error) {
+func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s := &Store{failed: make(chan struct{})}
+	cache := pebble.NewCache(o.CacheBytes)
+	defer cache.Unref()
 	opts := &pebble.Options{
-		FS: fs, DisableWAL: true, Logger: logger{log: log, store: s},
-		MemTableSize:                64 << 20,
+		FS: fs, DisableWAL: true, ReadOnly: o.ReadOnly, ErrorIfNotExists: o.ReadOnly,
+		Logger:                      logger{log: o.Logger, store: s},
+		Cache:                       cache,
+		MemTableSize:                64 << 20, // a batch above half of it becomes a memtable of its own
 		MemTableStopWritesThreshold: 4,
 		FormatMajorVersion:          pebble.FormatNewest,
-	}
-	cache := pebble.NewCache(cacheBytes)
-	defer cache.Unref()
-	opts.Cache = cache
-	for i := range opts.Levels {
-		opts.Levels[i].BlockSize = 32 << 10
-		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression } // blocks are compressed already
+		EventListener:               &pebble.EventListener{BackgroundError: s.fail},
 	}
 	opts.EnsureDefaults()
+	for i := range opts.Levels { // blocks are compressed already
+		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	}
 	db, err := pebble.Open(dir, opts)
-	if err != nil {
-		return nil, fmt.Errorf("open hot store: %w", err)
+	switch {
+	case errors.Is(err, pebble.ErrDBDoesNotExist):
+		return nil, fmt.Errorf("%w: %s", ErrMissing, dir)
+	case err != nil:
+		return nil, fmt.Errorf("open hot store: %w", classify(err))
 	}
 	s.db = db
-	return s, s.checkVersion()
+	if err := s.checkVersion(o.ReadOnly); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // checkVersion reads the folder's format version, or writes it into a new one.
-func (s *Store) checkVersion() error {
+func (s *Store) checkVersion(readOnly bool) error {
 	raw, err := s.Get(layout.VersionKey())
 	switch {
 	case err != nil:
-		return errors.Join(err, s.db.Close())
+		return err
+	case raw == nil && readOnly:
+		return nil // created, but nothing was committed
 	case raw == nil:
-		return s.Commit([]Write{{Key: layout.VersionKey(), Value: []byte{layout.FormatVersion}}})
-	case len(raw) != 1 || raw[0] != layout.FormatVersion:
-		return errors.Join(fmt.Errorf("%w: %x", ErrVersion, raw), s.db.Close())
+		return s.Commit([]Write{{Key: layout.VersionKey(), Value: encodeVersion(layout.FormatVersion)}})
+	case string(raw) != string(encodeVersion(layout.FormatVersion)):
+		return fmt.Errorf("%w: %x", ErrVersion, raw)
 	}
 	return nil
+}
+
+func encodeVersion(v uint32) []byte {
+	return []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}
 }
 
 // A Write sets a key, or deletes it where Value is nil.
 type Write struct{ Key, Value []byte }
 
-// Commit makes writes durable together, or none of them.
+// Commit makes writes durable together, or none of them. After an error it is
+// unknown which, and the store must not be written to again.
 func (s *Store) Commit(writes []Write) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
 	b := s.db.NewBatch()
 	for _, w := range writes {
 		var err error
@@ -90,20 +126,30 @@ func (s *Store) Commit(writes []Write) error {
 	if err := b.Commit(pebble.NoSync); err != nil { // Sync is an error without a log
 		return fmt.Errorf("commit to hot store: %w", err)
 	}
-	if err := s.db.Flush(); err != nil {
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
 		return fmt.Errorf("flush hot store: %w", err)
+	}
+	select { // Pebble tries a failed flush for ever
+	case <-flushed:
+	case <-s.failed:
 	}
 	return s.Err()
 }
 
 // Get gives a copy of a value, nil if there is none.
 func (s *Store) Get(key []byte) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
 	v, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read hot store: %w", err)
+		return nil, fmt.Errorf("read hot store: %w", classify(err))
 	}
 	out := append(make([]byte, 0, len(v)), v...)
 	return out, closer.Close()
@@ -112,9 +158,14 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 // Each calls fn with every key and value from lower to below upper. They are
 // valid only within fn.
 func (s *Store) Each(lower, upper []byte, fn func(key, value []byte) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
-		return fmt.Errorf("read hot store: %w", err)
+		return fmt.Errorf("read hot store: %w", classify(err))
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		v, err := it.ValueAndErr()
@@ -122,14 +173,29 @@ func (s *Store) Each(lower, upper []byte, fn func(key, value []byte) error) erro
 			err = fn(it.Key(), v)
 		}
 		if err != nil {
-			return errors.Join(err, it.Close())
+			return errors.Join(classify(err), it.Close())
 		}
 	}
-	return errors.Join(it.Error(), it.Close())
+	return errors.Join(classify(it.Error()), it.Close())
+}
+
+// classify makes damage of the store's files an ErrCorrupt.
+func classify(err error) error {
+	if err != nil && pebble.IsCorruptionError(err) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
 }
 
 // Bytes is what the store holds on disk.
-func (s *Store) Bytes() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
+func (s *Store) Bytes() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return 0
+	}
+	return int64(s.db.Metrics().DiskSpaceUsage())
+}
 
 // Failed is closed when the store can no longer write.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
@@ -144,12 +210,27 @@ func (s *Store) Err() error {
 	}
 }
 
-// Close ends background work. It flushes nothing.
-func (s *Store) Close() error { return s.db.Close() }
+// Close waits for reads and ends background work. It flushes nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.closed = true
+	return s.db.Close()
+}
 
-// logger takes Pebble's messages. Pebble calls Fatalf from goroutines of its
-// own when it cannot go on; the process must then stop acknowledging, which
-// the engine sees by Failed.
+func (s *Store) fail(err error) {
+	s.once.Do(func() {
+		s.fatal = fmt.Errorf("hot store stopped: %w", err)
+		close(s.failed)
+	})
+}
+
+// logger takes Pebble's messages. Pebble calls Fatalf, from goroutines of its
+// own too, when it cannot go on; the engine then stops acknowledging, which it
+// sees by Failed.
 type logger struct {
 	log   *slog.Logger
 	store *Store
@@ -160,9 +241,6 @@ func (l logger) Infof(format string, args ...any) { l.log.Debug(fmt.Sprintf(form
 func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
 
 func (l logger) Fatalf(format string, args ...any) {
-	l.store.once.Do(func() {
-		l.store.fatal = fmt.Errorf("hot store stopped: "+format, args...)
-		close(l.store.failed)
-	})
+	l.store.fail(fmt.Errorf(format, args...))
 	l.log.Error(fmt.Sprintf(format, args...))
 }

@@ -1,0 +1,72 @@
+package engine
+
+import "sync/atomic"
+
+// counters count since Open.
+type counters struct {
+	jobs      atomic.Int64 // numbers given to background jobs
+	flushes   atomic.Int64
+	reblocks  atomic.Int64
+	appended  atomic.Int64 // records acknowledged
+	refused   atomic.Int64 // records refused: overloaded or disk full
+	replayed  atomic.Int64 // records
+	corrupted atomic.Int64 // reads that met a damaged block
+}
+
+// Metrics is a reading of gauges and counters, all since Open.
+type Metrics struct {
+	Tables      []TableMetrics
+	LSN         uint64 // visible
+	DurableLSN  uint64 // synced
+	FlushedLSN  uint64 // in blocks
+	WALBytes    int64
+	HotBytes    int64
+	MemBytes    int64
+	CachedBytes int64
+	InFlight    int64 // bytes
+	Views       int   // held, the newest included
+	DiskFull    bool
+	Stopped     bool
+	Flushes     int64
+	Reblocks    int64
+	Appended    int64
+	Refused     int64
+	Replayed    int64
+	CorruptRead int64
+}
+
+// TableMetrics is the part of one table.
+type TableMetrics struct {
+	Name       string
+	Rows       int64 // live
+	Dead       int64 // rows still stored
+	MemRows    int
+	Blocks     int
+	BlockBytes int64
+}
+
+// Metrics takes a reading.
+func (db *DB) Metrics() Metrics {
+	v := db.View()
+	defer v.Release()
+	m := Metrics{
+		LSN: v.lsn, DurableLSN: db.wal.DurableLSN(), FlushedLSN: db.flushedLSN.Load(),
+		WALBytes: db.wal.Bytes(), HotBytes: db.hot.Bytes(), CachedBytes: db.cache.held(), InFlight: db.inFlight.Load(),
+		DiskFull: db.diskLow.Load(), Stopped: db.failure.Load() != nil,
+		Flushes: db.counters.flushes.Load(), Reblocks: db.counters.reblocks.Load(), Appended: db.counters.appended.Load(),
+		Refused: db.counters.refused.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(),
+	}
+	db.viewsMu.Lock()
+	m.Views = len(db.liveViews)
+	db.viewsMu.Unlock()
+	for i, t := range db.tables {
+		tv := v.tables[i]
+		m.MemBytes += tv.memBytes
+		tm := TableMetrics{Name: t.Schema.Name, Rows: tv.rows - tv.dead, Dead: tv.dead, MemRows: tv.memRows, Blocks: len(tv.blocks)}
+		for _, b := range tv.blocks {
+			tm.BlockBytes += int64(b.meta.Bytes)
+		}
+		m.Tables = append(m.Tables, tm)
+	}
+	return m
+}

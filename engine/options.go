@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tael-sql/tael-sql/engine/block"
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/wal"
+)
+
+// Options configure Open. Tables and Decode must be set; the zero value of
+// everything else is valid.
+type Options struct {
+	FS     vfs.FS // default: the operating system's
+	Tables []TableSpec
+	Decode Decode
+	Logger *slog.Logger // default: discard
+	Events Events
+	WAL    wal.Options // its Logger defaults to the one above
+
+	// BlockRows is how many rows a block holds. Default 8192, which is the most.
+	BlockRows int
+	// MaxMemtableBytes, MaxMemtableRows (of one table) and MaxMemtableAge (its age) are
+	// what a flush begins at, as does MaxWALBytes. Defaults: 64 MiB, 131,072
+	// rows, 5 minutes, 512 MiB.
+	MaxMemtableBytes int64
+	MaxMemtableRows  int
+	MaxMemtableAge   time.Duration
+	MaxWALBytes      int64
+	// MaxInFlightBytes bounds the bodies between Append and its answer. Default
+	// 128 MiB.
+	MaxInFlightBytes int64
+	// BlockCacheBytes bounds the blocks that are kept open, HotCacheBytes what
+	// Pebble caches below. Defaults: 192 MiB, 8 MiB.
+	BlockCacheBytes int64
+	HotCacheBytes   int64
+	// ReplaceHorizon is how far apart in time two versions of a row may be for
+	// the newer to replace the older. Default 24 h.
+	ReplaceHorizon time.Duration
+	// MinFreeShare is the share of the disk below whose free space nothing is
+	// taken. Default 0.05; negative: no watermark.
+	MinFreeShare float64
+	// DiskSpace gives the free and the total bytes of the disk of a folder.
+	// Default: asks FS.
+	DiskSpace func(dir string) (free, total uint64, err error)
+	// CloseTimeout bounds the flush of a graceful Close. Default 30 s.
+	CloseTimeout time.Duration
+	// Now is the clock. It decides when to flush, never an order.
+	Now func() time.Time
+
+	faults faults // set by tests alone
+}
+
+// faults are planted bugs: a test proves with each that it would notice.
+type faults struct {
+	ackBeforeSync     bool // Append returns before the record is synced
+	visibleBeforeSync bool // rows are applied, and may be flushed, before they are synced
+	ackBeforeApply    bool // Append returns before the view has the rows
+	deadNotInBatch    bool // deletion vectors are not written with the rows that killed
+	recycleTooEarly   bool // WAL segments are given up before the flush is committed
+	appliedAhead      bool // the applied LSN runs ahead of the blocks
+	replaySkips       bool // replay begins one record too late
+	replayAgain       bool // replay applies what blocks hold already
+	forgetKills       bool // rows killed while a flush runs come back after it
+	appliedApart      bool // blocks and the applied LSN are two batches
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.WAL.Logger == nil {
+		o.WAL.Logger = o.Logger
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.DiskSpace == nil {
+		o.DiskSpace = func(dir string) (uint64, uint64, error) {
+			usage, err := o.FS.GetDiskUsage(dir)
+			return usage.AvailBytes, usage.TotalBytes, err
+		}
+	}
+	o.BlockRows = cmp.Or(o.BlockRows, block.MaxRows)
+	o.MaxMemtableBytes = cmp.Or(o.MaxMemtableBytes, 64<<20)
+	o.MaxMemtableRows = cmp.Or(o.MaxMemtableRows, 16*block.MaxRows)
+	o.MaxMemtableAge = cmp.Or(o.MaxMemtableAge, 5*time.Minute)
+	o.MaxWALBytes = cmp.Or(o.MaxWALBytes, 512<<20)
+	o.MaxInFlightBytes = cmp.Or(o.MaxInFlightBytes, 128<<20)
+	o.BlockCacheBytes = cmp.Or(o.BlockCacheBytes, 192<<20)
+	o.HotCacheBytes = cmp.Or(o.HotCacheBytes, 8<<20)
+	o.ReplaceHorizon = cmp.Or(o.ReplaceHorizon, 24*time.Hour)
+	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, 30*time.Second)
+	if o.BlockRows < 1 || o.BlockRows > block.MaxRows {
+		return o, fmt.Errorf("engine: BlockRows %d is not from 1 to %d", o.BlockRows, block.MaxRows)
+	}
+	if o.MinFreeShare > 0.5 {
+		return o, fmt.Errorf("engine: MinFreeShare %g is above 0.5", o.MinFreeShare)
+	}
+	for _, p := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxMemtableBytes", o.MaxMemtableBytes}, {"MaxMemtableRows", int64(o.MaxMemtableRows)}, {"MaxMemtableAge", int64(o.MaxMemtableAge)},
+		{"MaxWALBytes", o.MaxWALBytes}, {"MaxInFlightBytes", o.MaxInFlightBytes}, {"BlockCacheBytes", o.BlockCacheBytes},
+		{"HotCacheBytes", o.HotCacheBytes}, {"ReplaceHorizon", int64(o.ReplaceHorizon)}, {"CloseTimeout", int64(o.CloseTimeout)},
+	} {
+		if p.value < 0 {
+			return o, fmt.Errorf("engine: %s %d is negative", p.name, p.value)
+		}
+	}
+	return o, o.checkTables()
+}
+
+func (o Options) checkTables() error {
+	if len(o.Tables) == 0 || o.Decode == nil {
+		return errors.New("engine: Tables and Decode must be set")
+	}
+	ids, records := make(map[uint8]bool), make(map[uint8]bool)
+	for _, t := range o.Tables {
+		if t.Schema == nil {
+			return fmt.Errorf("engine: table %d has no schema", t.ID)
+		}
+		if ids[t.ID] || records[uint8(t.Record)] {
+			return fmt.Errorf("engine: table %s shares its id or its records with another", t.Schema.Name)
+		}
+		ids[t.ID], records[uint8(t.Record)] = true, true
+		ints, hexes := append([]string{t.Time}, t.Zones...), t.Key
+		if t.Arrival != "" {
+			ints = append(ints, t.Arrival)
+		}
+		if t.Trace != "" {
+			hexes = append(hexes[:len(hexes):len(hexes)], t.Trace)
+		}
+		for _, want := range []struct {
+			fields []string
+			kind   vector.Kind
+		}{{ints, vector.Int64}, {hexes, vector.Hex}} {
+			for _, name := range want.fields {
+				if i := t.Schema.Index(name); i < 0 || t.Schema.Fields[i].Kind != want.kind {
+					return fmt.Errorf("engine: table %s has no field %q of the kind needed", t.Schema.Name, name)
+				}
+			}
+		}
+	}
+	return nil
+}

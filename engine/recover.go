@@ -1,0 +1,243 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/tael-sql/tael-sql/engine/hot"
+	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/wal"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// recover opens the parts of the folder and builds the first view.
+func (db *DB) recover() error {
+	fs := db.opts.FS
+	if err := fs.MkdirAll(db.dir, 0o755); err != nil {
+		return fmt.Errorf("create %s: %w", db.dir, err)
+	}
+	lock, err := fs.Lock(fs.PathJoin(db.dir, layout.LockFile))
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrLocked, db.dir, err)
+	}
+	db.lock = lock
+	db.hot, err = hot.Open(fs, fs.PathJoin(db.dir, layout.HotDir), hot.Options{Logger: db.opts.Logger, CacheBytes: db.opts.HotCacheBytes})
+	if err != nil {
+		return hotError(err)
+	}
+	m, err := loadManifest(db.hot, db.tables)
+	if err != nil {
+		return err
+	}
+	if err := db.deleteOrphans(m); err != nil {
+		return err
+	}
+	first := &View{db: db, lsn: m.applied(), tables: make([]*tableView, len(db.tables))}
+	for i := range db.tables {
+		tv := &tableView{blocks: m.tables[i].blocks, nextRow: m.tables[i].state.Rows}
+		tv.recount()
+		first.tables[i] = tv
+		db.stored[i] = m.tables[i].state
+		db.nextRow[i], db.nextBlock[i] = tv.nextRow, max(db.stored[i].NextBlock, 1)
+	}
+	db.flushedLSN.Store(first.lsn)
+	db.stateMu.Lock()
+	db.publishLocked(first)
+	db.stateMu.Unlock()
+	if db.wal, err = wal.Open(fs, fs.PathJoin(db.dir, layout.WALDir), db.opts.WAL); err != nil {
+		return walError(err)
+	}
+	return db.replay(m)
+}
+
+func hotError(err error) error {
+	if errors.Is(err, hot.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
+// A manifest is what the hot store says that there is.
+type manifest struct {
+	tables  []tableManifest
+	orphans []layout.BlockName // deletion vectors without a manifest entry
+}
+
+type tableManifest struct {
+	state  layout.TableState
+	known  bool // there is a state
+	blocks []*blockRef
+}
+
+// applied gives the LSN up to which every record of every table is in blocks.
+// A flush writes the states of all tables, so a table without one is new.
+func (m *manifest) applied() uint64 {
+	least, any := uint64(math.MaxUint64), false
+	for _, t := range m.tables {
+		if t.known {
+			least, any = min(least, t.state.AppliedLSN), true
+		}
+	}
+	if !any {
+		return 0
+	}
+	return least
+}
+
+func loadManifest(store *hot.Store, tables []*table) (*manifest, error) {
+	m := &manifest{tables: make([]tableManifest, len(tables))}
+	for i, t := range tables {
+		if err := m.load(store, t, &m.tables[i]); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *manifest) load(store *hot.Store, t *table, out *tableManifest) error {
+	raw, err := store.Get(layout.StateKey(t.ID))
+	if err != nil {
+		return hotError(err)
+	}
+	if raw != nil {
+		if out.state, err = layout.DecodeState(raw); err != nil {
+			return fmt.Errorf("%w: state of %s: %w", ErrCorrupt, t.Schema.Name, err)
+		}
+		out.known = true
+	}
+	byID := make(map[uint64]*blockRef)
+	lower, upper := layout.TableRange(layout.MetaKind, t.ID)
+	err = store.Each(lower, upper, func(key, value []byte) error {
+		name, ok := layout.ParseBlockKey(key)
+		if !ok {
+			return fmt.Errorf("%w: manifest key %x", ErrCorrupt, key)
+		}
+		meta, err := layout.DecodeMeta(value)
+		if err != nil {
+			return fmt.Errorf("%w: manifest entry of block %d of %s: %w", ErrCorrupt, name.ID, t.Schema.Name, err)
+		}
+		if meta.Table != t.ID || meta.ID != name.ID || meta.Hour != name.Hour || byID[name.ID] != nil {
+			return fmt.Errorf("%w: manifest entry of block %d of %s is under another's key", ErrCorrupt, name.ID, t.Schema.Name)
+		}
+		byID[name.ID] = &blockRef{meta: meta}
+		out.blocks = append(out.blocks, byID[name.ID])
+		return nil
+	})
+	if err != nil {
+		return hotError(err)
+	}
+	lower, upper = layout.TableRange(layout.DeadKind, t.ID)
+	err = store.Each(lower, upper, func(key, value []byte) error {
+		name, ok := layout.ParseBlockKey(key)
+		if !ok {
+			return fmt.Errorf("%w: deletion vector key %x", ErrCorrupt, key)
+		}
+		b := byID[name.ID]
+		if b == nil {
+			m.orphans = append(m.orphans, name)
+			return nil
+		}
+		if b.dead, err = layout.DecodeDead(value, b.meta.Rows); err != nil {
+			return fmt.Errorf("%w: deletion vector of block %d of %s: %w", ErrCorrupt, name.ID, t.Schema.Name, err)
+		}
+		b.deadCount = b.dead.Count()
+		return nil
+	})
+	slices.SortFunc(out.blocks, func(a, b *blockRef) int { return cmp.Compare(a.meta.ID, b.meta.ID) })
+	return hotError(err)
+}
+
+// deleteOrphans deletes the blocks that a merge replaced before a crash.
+func (db *DB) deleteOrphans(m *manifest) error {
+	var writes []hot.Write
+	for _, name := range m.orphans {
+		writes = append(writes, goneWrites(name.Table, name.Hour, name.ID)...)
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	db.opts.Logger.Info("deleting blocks that a merge replaced before a crash", "blocks", len(m.orphans))
+	return db.hot.Commit(writes)
+}
+
+// replay applies the records that are in no block: to each table those beyond
+// its own applied LSN. A memtable that grows too large is flushed on the way.
+func (db *DB) replay(m *manifest) error {
+	applied := m.applied()
+	from, last := applied+1, db.wal.LastLSN()
+	if last < applied {
+		return fmt.Errorf("%w: the WAL ends at record %d, blocks hold records up to %d", ErrCorrupt, last, applied)
+	}
+	if db.opts.faults.replaySkips {
+		from++
+	}
+	if db.opts.faults.replayAgain {
+		from = min(from, db.wal.FirstLSN())
+	}
+	if last < from {
+		return nil
+	}
+	start := time.Now()
+	next := from
+	err := db.wal.Replay(from, func(h record.Header, payload []byte) error {
+		if h.LSN != next {
+			return fmt.Errorf("%w: record %d follows record %d", ErrCorrupt, h.LSN, next-1)
+		}
+		next++
+		t, ok := db.byType[h.Type]
+		if !ok {
+			return fmt.Errorf("%w: record %d has type %v, which no table takes", ErrCorrupt, h.LSN, h.Type)
+		}
+		if state := m.tables[t.number].state; h.LSN <= state.AppliedLSN && !db.opts.faults.replayAgain {
+			return nil
+		}
+		return db.replayRecord(t, h, payload)
+	})
+	if err != nil {
+		return walError(err)
+	}
+	db.events.ReplayEnd(ReplayInfo{Records: int(db.counters.replayed.Load()), From: from, To: last, Took: time.Since(start)})
+	return walError(db.wal.Recycle(db.flushedLSN.Load() + 1))
+}
+
+func (db *DB) replayRecord(t *table, h record.Header, payload []byte) error {
+	body, err := record.Decompress(h, payload, math.MaxInt32)
+	if err != nil {
+		return fmt.Errorf("%w: record %d: %w", ErrCorrupt, h.LSN, err)
+	}
+	rows, items, err := db.opts.Decode(h, slices.Clone(body)) // the payload is the log's, rows may refer to the body
+	if err != nil {
+		return fmt.Errorf("%w: record %d does not decode: %w", ErrCorrupt, h.LSN, err)
+	}
+	if h.FirstRow != db.nextRow[t.number] && !db.opts.faults.replayAgain && !db.opts.faults.replaySkips {
+		return fmt.Errorf("%w: record %d begins with row %d of %s, not %d", ErrCorrupt, h.LSN, h.FirstRow, t.Schema.Name, db.nextRow[t.number])
+	}
+	db.nextRow[t.number] = h.FirstRow + uint64(items)
+	if err := db.apply([]*pending{{header: h, table: t, rows: rows, items: items}}); err != nil {
+		return err
+	}
+	db.counters.replayed.Add(1)
+	if tv := db.view.Load().tables[t.number]; tv.memRows >= db.opts.MaxMemtableRows || tv.memBytes >= db.opts.MaxMemtableBytes {
+		return db.flushBlocks()
+	}
+	return nil
+}
+
+// pickRows lists the rows that are alive and wanted; nil if all are.
+func pickRows(n int, dead vector.Bitmap, wanted func(row int) bool) []int32 {
+	if dead == nil && wanted == nil {
+		return nil
+	}
+	sel := make([]int32, 0, n)
+	for i := range n {
+		if (dead == nil || !dead.Get(i)) && (wanted == nil || wanted(i)) {
+			sel = append(sel, int32(i))
+		}
+	}
+	return sel
+}
