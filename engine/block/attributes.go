@@ -3,7 +3,10 @@ package block
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
+	"slices"
 	"strconv"
+	"unsafe"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -26,11 +29,17 @@ type sets struct {
 	chunk   chunk
 	valid   vector.Bitmap
 	keys    []attributeKey
-	count   int        // sets
-	rowSets []uint32   // the set of each row that is not NULL; nil: row i has set i
-	keySets [][]uint32 // numbers of keys, ascending
-	setKeys []uint32   // the key set of each set
+	count   int      // sets
+	rowSets []uint32 // the set of each row that is not NULL; nil: row i has set i
+	setKeys []uint32 // the key set of each set
+	keySets int
+	bitsets []byte   // one after the other, for few keys; nil: the lists
+	keyOff  []uint32 // list i is the numbers keyList[keyOff[i]:keyOff[i+1]], ascending
+	keyList []uint32
 }
+
+// maxBitsetKeys is the most keys for which a key set is a bitmap.
+const maxBitsetKeys = 256
 
 // sets reads a Map chunk.
 func (b *Block) sets(c chunk) (*sets, error) {
@@ -52,38 +61,72 @@ func (b *Block) sets(c chunk) (*sets, error) {
 	} else if m.count != c.count {
 		r.fail()
 	}
-	m.keySets = make([][]uint32, r.int(m.count))
-	for i := range m.keySets {
-		set := make([]uint32, r.int(len(m.keys)))
-		for k := range set {
-			set[k] = uint32(r.int(len(m.keys) - 1))
-			if k > 0 && set[k] <= set[k-1] {
-				r.fail()
-			}
-		}
-		m.keySets[i] = set
+	m.keySets = r.int(m.count)
+	if len(m.keys) <= maxBitsetKeys {
+		m.bitsets = r.bytes(m.keySets * ((len(m.keys) + 7) / 8))
+	} else {
+		m.lists(r)
 	}
-	m.setKeys = r.codes(m.count, len(m.keySets))
+	m.setKeys = r.codes(m.count, m.keySets)
 	if r.bad {
 		return nil, corrupt("column %q cannot be decoded", c.name)
 	}
-	// The counts of values must be those of the key sets.
-	uses := make([]int, len(m.keySets))
-	for _, code := range m.setKeys {
-		uses[code]++
-	}
-	have := make([]int, len(m.keys))
-	for i, set := range m.keySets {
-		for _, k := range set {
-			have[k] += uses[i]
-		}
-	}
-	for k, key := range m.keys {
-		if have[k] != key.count {
-			return nil, corrupt("key %q of column %q has %d values of %d", key.name, c.name, key.count, have[k])
-		}
-	}
 	return m, nil
+}
+
+// lists reads key sets that are lists.
+func (m *sets) lists(r *reader) {
+	m.keyOff = make([]uint32, m.keySets+1)
+	for i := range m.keySets {
+		for range r.int(len(m.keys)) {
+			k := uint32(r.int(len(m.keys) - 1))
+			if n := len(m.keyList); n > int(m.keyOff[i]) && m.keyList[n-1] >= k {
+				r.fail()
+			}
+			m.keyList = append(m.keyList, k)
+		}
+		m.keyOff[i+1] = uint32(len(m.keyList))
+	}
+}
+
+// unpackBitsets makes lists of the key sets that are bitmaps.
+func (m *sets) unpackBitsets() error {
+	if m.keyOff != nil {
+		return nil
+	}
+	size := (len(m.keys) + 7) / 8
+	m.keyOff = make([]uint32, 1, m.keySets+1)
+	for i := range m.keySets {
+		for at, b := range m.bitsets[i*size : (i+1)*size] {
+			for ; b != 0; b &= b - 1 {
+				k := 8*at + bits.TrailingZeros8(b)
+				if k >= len(m.keys) {
+					return corrupt("key sets of column %q", m.chunk.name)
+				}
+				m.keyList = append(m.keyList, uint32(k))
+			}
+		}
+		m.keyOff = append(m.keyOff, uint32(len(m.keyList)))
+	}
+	return nil
+}
+
+// having gives 1 for each key set that has a key.
+func (m *sets) having(k int) []uint32 {
+	has := make([]uint32, m.keySets)
+	if m.keyOff == nil {
+		size := (len(m.keys) + 7) / 8
+		for i := range has {
+			has[i] = uint32(m.bitsets[i*size+k>>3]) >> (k & 7) & 1
+		}
+		return has
+	}
+	for i := range has {
+		if slices.Contains(m.keyList[m.keyOff[i]:m.keyOff[i+1]], uint32(k)) {
+			has[i] = 1
+		}
+	}
+	return has
 }
 
 // find gives the number of a key, or -1.
@@ -132,15 +175,16 @@ func (m *sets) values(k int) (*reader, encoding, error) {
 }
 
 // attributeValues is the values of a key in the sets that have it, in order.
-// Vals of texts are codes into dict, with tags in it if there are several.
+// Texts are codes into dict, with tags in it if there are several.
 type attributeValues struct {
-	tag  vector.Tag
-	vals []uint64
-	dict []string
+	tag   vector.Tag
+	vals  []uint64
+	codes []uint32
+	dict  []string
 }
 
-// decodeValues reads the values of a key; without vals if only the distinct
-// texts are wanted and there are such.
+// decodeValues reads the values of a key; without codes if only the distinct
+// texts are wanted.
 func (m *sets) decodeValues(k int, onlyDict bool) (v attributeValues, err error) {
 	r, enc, err := m.values(k)
 	if err != nil {
@@ -158,10 +202,7 @@ func (m *sets) decodeValues(k int, onlyDict bool) (v attributeValues, err error)
 			}
 		}
 	case vector.TagInt:
-		v.vals = make([]uint64, n)
-		for i, x := range r.ints(enc, n) {
-			v.vals[i] = uint64(x)
-		}
+		v.vals = asUint64(r.ints(enc, n))
 	case vector.TagDouble:
 		v.vals = make([]uint64, n)
 		for i, x := range r.floats(enc, n) {
@@ -172,12 +213,7 @@ func (m *sets) decodeValues(k int, onlyDict bool) (v attributeValues, err error)
 		if v.dict = t.dict; t.strs != nil {
 			r.fail() // attributes are never plain
 		}
-		if !onlyDict && !r.bad {
-			v.vals = make([]uint64, n)
-			for i, code := range t.codes {
-				v.vals[i] = uint64(code)
-			}
-		}
+		v.codes = t.codes
 	default:
 		r.fail()
 	}
@@ -227,14 +263,14 @@ func (m *sets) texts(k int, onlyDict bool) (dict []string, codes []uint32, err e
 		return nil, nil, err
 	}
 	if !onlyDict {
-		codes = make([]uint32, len(v.vals), len(v.vals)+1)
+		codes = make([]uint32, m.keys[k].count, m.keys[k].count+1)
 	}
 	switch v.tag {
 	case vector.TagNull:
 		return nil, codes, nil
 	case vector.TagString, vector.TagBytes, vector.TagJSON:
-		for i, x := range v.vals {
-			codes[i] = uint32(x) + 1
+		for i, code := range v.codes {
+			codes[i] = code + 1
 		}
 		return v.dict, codes, nil
 	}
@@ -263,8 +299,8 @@ func (m *sets) texts(k int, onlyDict bool) (dict []string, codes []uint32, err e
 			}
 			numbers[i] = number(text)
 		}
-		for i, x := range v.vals {
-			codes[i] = numbers[x]
+		for i, code := range v.codes {
+			codes[i] = numbers[code]
 		}
 		return dict, codes, nil
 	}
@@ -295,7 +331,9 @@ func (m *sets) text(k int) (*vector.Column, error) {
 	}
 	out := codes
 	if m.keys[k].count < m.count {
-		out = m.perSet(k, codes)
+		if out = m.perSet(k, codes); out == nil {
+			return nil, corrupt("key sets of column %q", m.chunk.name)
+		}
 	}
 	if m.rowSets != nil {
 		rows := make([]uint32, len(m.rowSets))
@@ -309,23 +347,21 @@ func (m *sets) text(k int) (*vector.Column, error) {
 }
 
 // perSet spreads a key's codes over all sets; those without the key get 0. The
-// codes' capacity must reach one further than their length.
+// codes' capacity must reach one further than their length. It gives nil if the
+// key sets tell of another number of codes.
 func (m *sets) perSet(k int, codes []uint32) []uint32 {
-	has := make([]uint32, len(m.keySets))
-	for i, set := range m.keySets {
-		for _, key := range set {
-			if int(key) == k {
-				has[i] = 1
-			}
-		}
-	}
+	has := m.having(k)
 	out := make([]uint32, m.count)
-	codes = codes[:len(codes)+1]
+	n := uint32(len(codes))
+	codes = codes[:n+1]
 	at := uint32(0)
 	for s, keySet := range m.setKeys {
 		h := has[keySet]
-		out[s] = codes[at] & -h
+		out[s] = codes[min(at, n)] & -h
 		at += h
+	}
+	if at != n {
+		return nil
 	}
 	return out
 }
@@ -345,7 +381,17 @@ func (b *Block) mapColumn(c chunk) (*vector.Column, error) {
 		return col, nil
 	}
 	// Each row gets the entries of its set.
-	all := &vector.Attrs{Off: make([]uint32, b.rows+1), KeyDict: a.KeyDict, Strs: a.Strs}
+	n := len(a.Keys)
+	if m.rowSets != nil {
+		n = 0
+		for _, set := range m.rowSets {
+			n += int(a.Off[set+1] - a.Off[set])
+		}
+	}
+	all := &vector.Attrs{
+		Off: make([]uint32, b.rows+1), KeyDict: a.KeyDict, Strs: a.Strs,
+		Keys: make([]uint32, 0, n), Tags: make([]vector.Tag, 0, n), Vals: make([]uint64, 0, n),
+	}
 	at := 0
 	for i := range b.rows {
 		if m.valid == nil || m.valid.Get(i) {
@@ -368,13 +414,27 @@ func (b *Block) mapColumn(c chunk) (*vector.Column, error) {
 func (m *sets) attrs() (*vector.Attrs, error) {
 	a := &vector.Attrs{Off: make([]uint32, m.count+1), KeyDict: make([]string, len(m.keys))}
 	type cursor struct {
-		tags []vector.Tag // by value, if there are several
-		vals []uint64
-		tag  vector.Tag
+		attributeValues
+		at   int
+		tags []vector.Tag // by code: of a text, what it is in Vals
+		bits []uint64
+	}
+	if err := m.unpackBitsets(); err != nil {
+		return nil, err
+	}
+	// The counts of values must be those of the key sets.
+	have := make([]int, len(m.keys))
+	for _, set := range m.setKeys {
+		for _, k := range m.keyList[m.keyOff[set]:m.keyOff[set+1]] {
+			have[k]++
+		}
 	}
 	cursors := make([]cursor, len(m.keys))
 	total := 0
 	for k, key := range m.keys {
+		if have[k] != key.count {
+			return nil, corrupt("key %q of column %q has %d values of %d", key.name, m.chunk.name, key.count, have[k])
+		}
 		a.KeyDict[k] = key.name
 		total += key.count
 		v, err := m.decodeValues(k, false)
@@ -382,44 +442,46 @@ func (m *sets) attrs() (*vector.Attrs, error) {
 			return nil, err
 		}
 		c := &cursors[k]
-		c.tag, c.vals = v.tag, v.vals
-		base := uint64(len(a.Strs))
-		switch v.tag {
-		case vector.TagString, vector.TagBytes, vector.TagJSON:
-			a.Strs = append(a.Strs, v.dict...)
-			for i := range c.vals {
-				c.vals[i] += base
-			}
-		case severalTags:
-			tags, bits := make([]vector.Tag, len(v.dict)), make([]uint64, len(v.dict))
-			for i, s := range v.dict {
-				tag, x, text, ok := untag(s)
-				if !ok {
+		c.attributeValues = v
+		if v.codes == nil {
+			continue
+		}
+		c.tags, c.bits = make([]vector.Tag, len(v.dict)), make([]uint64, len(v.dict))
+		for i, text := range v.dict {
+			tag, value, ok := v.tag, uint64(0), true
+			if tag == severalTags {
+				if tag, value, text, ok = untag(text); !ok {
 					return nil, corrupt("key %q of column %q", key.name, m.chunk.name)
 				}
-				if tags[i], bits[i] = tag, x; tag == vector.TagString || tag == vector.TagBytes || tag == vector.TagJSON {
-					bits[i] = uint64(len(a.Strs))
-					a.Strs = append(a.Strs, text)
-				}
 			}
-			c.tags = make([]vector.Tag, len(c.vals))
-			for i, code := range c.vals {
-				c.tags[i], c.vals[i] = tags[code], bits[code]
+			if tag == vector.TagString || tag == vector.TagBytes || tag == vector.TagJSON {
+				value = uint64(len(a.Strs))
+				a.Strs = append(a.Strs, text)
 			}
+			c.tags[i], c.bits[i] = tag, value
 		}
 	}
 	a.Keys, a.Tags, a.Vals = make([]uint32, total), make([]vector.Tag, total), make([]uint64, total)
 	e := uint32(0)
 	for s, keySet := range m.setKeys {
-		for _, k := range m.keySets[keySet] {
+		for _, k := range m.keyList[m.keyOff[keySet]:m.keyOff[keySet+1]] {
 			c := &cursors[k]
-			a.Keys[e], a.Tags[e], a.Vals[e] = k, c.tag, c.vals[0]
-			if c.vals = c.vals[1:]; c.tags != nil {
-				a.Tags[e], c.tags = c.tags[0], c.tags[1:]
+			a.Keys[e] = k
+			if c.codes != nil {
+				code := c.codes[c.at]
+				a.Tags[e], a.Vals[e] = c.tags[code], c.bits[code]
+			} else {
+				a.Tags[e], a.Vals[e] = c.tag, c.vals[c.at]
 			}
+			c.at++
 			e++
 		}
 		a.Off[s+1] = e
 	}
 	return a, nil
+}
+
+// asUint64 gives the same numbers without sign, in the same memory.
+func asUint64(v []int64) []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
 }

@@ -73,8 +73,9 @@
 //	  sets        uvarint keys; for each the text, uint8 tag (vector.Tag; 255:
 //	              several), uvarint count of values, uint8 1 if it is rare;
 //	              uvarint sets; uint8 1 if rows share sets: codes of the rows, else
-//	              row i has set i; uvarint key sets; for each its uvarint number
-//	              of keys and their uvarint numbers; codes: the key set of each set
+//	              row i has set i; uvarint key sets; for each a bitmap of its
+//	              keys or, beyond 256 keys, their uvarint number and uvarint
+//	              numbers; codes: the key set of each set
 //	  attribute   an own chunk, encoded as the tag tells: the values of the sets
 //	              that have the key, String and Bytes and JSON as String; Bool as
 //	              Bool; several tags: String, each a tag as first byte, then the
@@ -84,7 +85,7 @@
 // A list of texts is a uint8 form and
 //
 //	0  nested lengths, then the texts
-//	1  text prefix, uint8 digits, nested: the prefix and a number of at least that many digits
+//	1  text prefix, uint8 digits, nested: the prefix and a number in that many digits, 0: as many as it has
 //	2  uvarint bytes, then that many bytes for each: lower-case hex
 //
 // Two columns of bookkeeping have names that no field has: "\x00row" the rows'
@@ -181,6 +182,9 @@ func Open(schema *vector.Schema, raw []byte) (*Block, error) {
 	}
 	le := binary.LittleEndian
 	rows, count, size := int(le.Uint32(raw[8:])), int(le.Uint32(raw[12:])), int(le.Uint32(raw[16:]))
+	if le.Uint64(raw[len(raw)-padding:]) != 0 {
+		return nil, corrupt("no end of a block")
+	}
 	if rows > MaxRows || size > len(raw)-headerSize-padding || count > size {
 		return nil, corrupt("header out of bounds")
 	}

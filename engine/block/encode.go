@@ -449,7 +449,11 @@ func function(base codeBase, numbers []uint32) []uint32 {
 // gatherTexts numbers the distinct texts in order of appearance; ok is false
 // beyond limit of them.
 func gatherTexts(g gathered, limit int) (t textColumn, ok bool) {
-	in := newTextNumbers()
+	oneDict := true
+	for _, c := range g.cols {
+		oneDict = oneDict && c.Dict != nil && unsafe.SliceData(c.Dict) == unsafe.SliceData(g.cols[0].Dict)
+	}
+	in := newTextNumbers(64, !oneDict)
 	t.codes = make([]uint32, len(g.rows))
 	for k, p := range g.rows {
 		c := g.cols[p.Source]
@@ -470,7 +474,7 @@ func gatherTexts(g gathered, limit int) (t textColumn, ok bool) {
 // dictionary are looked up once.
 type textNumbers struct {
 	list    []string
-	byText  map[string]uint32
+	byText  map[string]uint32 // nil: there is one dictionary, without duplicates
 	dicts   map[*string]uint64
 	codes   *codeTable // dictionary<<32 | code
 	numbers []uint32   // of these
@@ -478,18 +482,22 @@ type textNumbers struct {
 	lastNo  uint64
 }
 
-func newTextNumbers() *textNumbers {
-	return &textNumbers{
-		list: []string{}, byText: make(map[string]uint32), dicts: make(map[*string]uint64), codes: newCodeTable(256),
+func newTextNumbers(size int, several bool) *textNumbers {
+	t := &textNumbers{list: []string{}, dicts: make(map[*string]uint64), codes: newCodeTable(size)}
+	if several {
+		t.byText = make(map[string]uint32, size)
 	}
+	return t
 }
 
 func (t *textNumbers) text(s string) uint32 {
-	n, ok := t.byText[s]
-	if !ok {
-		n = uint32(len(t.list))
+	if n, ok := t.byText[s]; ok {
+		return n
+	}
+	n := uint32(len(t.list))
+	t.list = append(t.list, s)
+	if t.byText != nil {
 		t.byText[s] = n
-		t.list = append(t.list, s)
 	}
 	return n
 }

@@ -37,6 +37,15 @@ func (e *encoder) attributes(c chunk, g gathered) {
 		vals []uint64
 	}
 	keys := make([]keyValues, len(a.names))
+	uses := make([]int, len(keys))
+	for _, k := range a.keys[:a.off[count]] {
+		uses[k]++
+	}
+	tags, vals := make([]vector.Tag, a.off[count]), make([]uint64, a.off[count])
+	for k, n := range uses {
+		keys[k].tags, tags = tags[:0:n], tags[n:]
+		keys[k].vals, vals = vals[:0:n], vals[n:]
+	}
 	keySets, setKeys := make(map[string]uint32), make([]uint32, count)
 	var lists []byte
 	for s := range count {
@@ -57,6 +66,12 @@ func (e *encoder) attributes(c chunk, g gathered) {
 		if !known {
 			code = uint32(len(keySets))
 			keySets[string(list)] = code
+			if len(keys) <= maxBitsetKeys {
+				list = make([]byte, (len(keys)+7)/8)
+				for _, k := range a.keys[from:to] {
+					list[k>>3] |= 1 << (k & 7)
+				}
+			}
 			lists = append(lists, list...)
 		}
 		setKeys[s] = code
@@ -117,7 +132,15 @@ func kindOf(tag vector.Tag) vector.Kind {
 }
 
 func gatherAttributes(g gathered) *attributeRows {
-	a := &attributeRows{off: make([]uint32, 1, len(g.rows)+1), texts: newTextNumbers()}
+	n := 0
+	for _, p := range g.rows {
+		off := g.cols[p.Source].Attrs.Off
+		n += int(off[p.Row+1] - off[p.Row])
+	}
+	a := &attributeRows{
+		off: make([]uint32, 1, len(g.rows)+1), texts: newTextNumbers(n/4, true),
+		keys: make([]uint32, 0, n), tags: make([]vector.Tag, 0, n), vals: make([]uint64, 0, n),
+	}
 	byName := make(map[string]uint32)
 	known := make(map[*string][]uint32) // by dictionary of keys: 1 + number by code
 	var last *string
@@ -267,7 +290,7 @@ func (a *attributeRows) encodeValues(tag vector.Tag, tags []vector.Tag, vals []u
 		}
 		return appendFloats(nil, floats)
 	case severalTags:
-		in := newTextNumbers()
+		in := newTextNumbers(len(vals)/4, true)
 		t := textColumn{codes: make([]uint32, len(vals))}
 		var buf []byte
 		for i, v := range vals {

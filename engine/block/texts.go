@@ -158,14 +158,19 @@ func (r *reader) texts(n int) []string {
 	return out
 }
 
-// appendDigits appends a number in at least that many digits.
+// appendDigits appends a number: in that many digits, which are enough for it,
+// or without leading zeros.
 func appendDigits(dst []byte, v int64, digits int) []byte {
-	var buf [24]byte
-	text := strconv.AppendInt(buf[:0], v, 10)
-	for range digits - len(text) {
-		dst = append(dst, '0')
+	start := len(dst)
+	if digits == 0 || v < 0 {
+		return strconv.AppendInt(dst, v, 10)
 	}
-	return append(dst, text...)
+	dst = append(dst, "000000000000000000"[:digits]...)
+	for i := len(dst) - 1; i >= start; i-- {
+		dst[i] = '0' + byte(v%10)
+		v /= 10
+	}
+	return dst
 }
 
 func split(all string, lengths []int64, out []string) {
