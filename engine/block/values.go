@@ -153,6 +153,9 @@ func (b *Block) reference(c chunk, r *reader, width int, valid vector.Bitmap) ([
 	return out, r.err(c)
 }
 
+// maxElements bounds the elements of arrays, since equal ones take no space.
+const maxElements = 1 << 22
+
 // The element types of arrays.
 const (
 	elemInt8   = 1
@@ -216,7 +219,7 @@ func oidOf(v any) (pgtypes.OID, bool) {
 // elementOf gives the element type if all values are plain arrays of one of
 // the two that have an encoding of their own, else 0.
 func elementOf(values []any) byte {
-	elem := byte(0)
+	elem, total := byte(0), 0
 	for _, v := range values {
 		a, ok := v.(*pgtypes.Array)
 		if !ok || len(a.Dims) > 1 || len(a.Dims) == 1 && (a.Dims[0].Lower != 1 || a.Dims[0].Len == 0) {
@@ -233,6 +236,9 @@ func elementOf(values []any) byte {
 			return 0
 		}
 		elem = this
+		if total += len(a.Elems); total > maxElements {
+			return 0
+		}
 		for _, x := range a.Elems {
 			if x == nil {
 				return 0
@@ -303,15 +309,14 @@ func (r *reader) anys(enc encoding, n int) []any {
 func (r *reader) arrays(out []any) {
 	elem := r.byte()
 	lengths, total := r.nested(len(out)), int64(0)
-	// An element may take no space at all, so bound them.
 	for _, l := range lengths {
-		if l < 0 || l > maxChunkBytes/16 {
+		if l < 0 || l > maxElements {
 			r.fail()
 			return
 		}
 		total += l
 	}
-	if total > maxChunkBytes/16 {
+	if total > maxElements {
 		r.fail()
 		return
 	}
