@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -18,7 +20,7 @@ import (
 // recover opens the parts of the folder and builds the first view.
 func (db *DB) recover() error {
 	fs := db.opts.FS
-	if err := fs.MkdirAll(db.dir, 0o755); err != nil {
+	if err := makeFolder(fs, db.dir); err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
 	lock, err := fs.Lock(fs.PathJoin(db.dir, layout.LockFile))
@@ -29,6 +31,9 @@ func (db *DB) recover() error {
 	db.hot, err = hot.Open(fs, fs.PathJoin(db.dir, layout.HotDir), hot.Options{Logger: db.opts.Logger, CacheBytes: db.opts.HotCacheBytes})
 	if err != nil {
 		return hotError(err)
+	}
+	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK
+		return fmt.Errorf("sync %s: %w", db.dir, err)
 	}
 	m, err := loadManifest(db.hot, db.tables)
 	if err != nil {
@@ -53,6 +58,33 @@ func (db *DB) recover() error {
 		return walError(err)
 	}
 	return db.replay(m)
+}
+
+// makeFolder creates a folder and what is missing above it durably.
+func makeFolder(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fs.PathDir(dir)
+	if parent == dir {
+		return nil
+	}
+	if err := makeFolder(fs, parent); err != nil {
+		return err
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return syncFolder(fs, parent)
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(fs vfs.FS, dir string) error {
+	f, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func hotError(err error) error {
