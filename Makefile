@@ -1,0 +1,36 @@
+# The build tag keeps go-mysql-server from linking the system's ICU.
+export GOFLAGS := -tags=gms_pure_go
+BIN := bin/tael-sql
+# Packages that link go-mysql-server run without the race detector: they are slow to build with it.
+PLAIN := ./sqlplan/... ./internal/session/... ./cmd/...
+RACE := ./catalog/... ./engine/... ./internal/arch/... ./internal/exec/... ./internal/expr/... \
+	./internal/ingest/... ./internal/otlp/... ./internal/pgerr/... ./internal/pgtypes/... \
+	./internal/vector/... ./pgwire/... ./tables/... ./wal/...
+
+.PHONY: help build demo test check bench run clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/tael-sql
+	go build -trimpath -o $(BIN) ./cmd/tael-sql
+
+demo: build ## run the gateway on simulated services, print a tour of queries, stay up
+	$(BIN) demo
+
+run: build ## run the gateway on ./tael-data
+	$(BIN) serve
+
+test: ## run all tests; needs no service
+	go test -race $(RACE)
+	go test $(PLAIN)
+
+check: ## formatting, vet, static analysis, tidy modules
+	test -z "$$(go tool gofumpt -l .)" || { go tool gofumpt -l .; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: ## micro benchmarks of the storage and execution layers
+	go test -run '^$$' -bench . -benchtime 300ms ./engine/... ./wal/... ./internal/exec/... ./internal/expr/... ./internal/otlp/...
+
+clean: ## remove what the build and the demo left
+	rm -rf bin tael-data

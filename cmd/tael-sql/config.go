@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+	"gopkg.in/yaml.v3"
+)
+
+// config is the settings of serve. A flag comes before the environment, that
+// before the file, that before the default.
+type config struct {
+	DataDir      string `mapstructure:"data-dir" yaml:"data-dir"`
+	PGAddr       string `mapstructure:"pg-addr" yaml:"pg-addr"`
+	OTLPGRPCAddr string `mapstructure:"otlp-grpc-addr" yaml:"otlp-grpc-addr"`
+	AdminAddr    string `mapstructure:"admin-addr" yaml:"admin-addr"`
+
+	Ingest struct {
+		MaxMessageBytes  int64         `mapstructure:"max_message_bytes" yaml:"max_message_bytes"`
+		MaxInFlightBytes int64         `mapstructure:"max_in_flight_bytes" yaml:"max_in_flight_bytes"`
+		ReplaceHorizon   time.Duration `mapstructure:"replace_horizon" yaml:"replace_horizon"`
+		MinFreeDisk      float64       `mapstructure:"min_free_disk" yaml:"min_free_disk"`
+	} `mapstructure:"ingest" yaml:"ingest"`
+	Hot struct {
+		MemtableBytes int64         `mapstructure:"memtable_bytes" yaml:"memtable_bytes"`
+		FlushAfter    time.Duration `mapstructure:"flush_after" yaml:"flush_after"`
+		WALBytes      int64         `mapstructure:"wal_bytes" yaml:"wal_bytes"`
+		CacheBytes    int64         `mapstructure:"cache_bytes" yaml:"cache_bytes"`
+	} `mapstructure:"hot" yaml:"hot"`
+	Limits struct {
+		Connections int   `mapstructure:"connections" yaml:"connections"`
+		QueryMemory int64 `mapstructure:"query_memory" yaml:"query_memory"`
+		TotalMemory int64 `mapstructure:"total_memory" yaml:"total_memory"`
+	} `mapstructure:"limits" yaml:"limits"`
+	Log struct {
+		Level string `mapstructure:"level" yaml:"level"`
+	} `mapstructure:"log" yaml:"log"`
+}
+
+// defaults lists every setting; a key that is not here is unknown.
+var defaults = map[string]any{
+	"data-dir": "./tael-data", "pg-addr": "127.0.0.1:5433", "otlp-grpc-addr": "127.0.0.1:4317",
+	"admin-addr":               "127.0.0.1:7711",
+	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
+	"ingest.replace_horizon": "24h", "ingest.min_free_disk": 0.05,
+	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
+	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30,
+	"log.level": "info",
+}
+
+// serveFlags adds the flags that every command with a gateway has.
+func serveFlags(fs *pflag.FlagSet) {
+	fs.String("config", "", "YAML file with settings (see tael-sql.example.yaml)")
+	fs.String("data-dir", "./tael-data", "folder that holds everything")
+	fs.String("pg-addr", "127.0.0.1:5433", "address of the PostgreSQL protocol; port 0 picks one")
+	fs.String("otlp-grpc-addr", "127.0.0.1:4317", "address of OTLP over gRPC")
+	fs.String("admin-addr", "127.0.0.1:7711", "address of /healthz, /readyz and /metrics")
+}
+
+// loadConfig reads the settings and refuses what it does not know.
+func loadConfig(fs *pflag.FlagSet) (*config, error) {
+	v := viper.New()
+	for key, value := range defaults {
+		v.SetDefault(key, value)
+	}
+	v.SetEnvPrefix("TAEL_SQL")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
+	v.AutomaticEnv()
+	if f := fs.Lookup("config"); f != nil && f.Value.String() != "" {
+		v.SetConfigFile(f.Value.String())
+		if err := v.ReadInConfig(); err != nil {
+			return nil, fmt.Errorf("read configuration: %w", err)
+		}
+		for _, key := range v.AllKeys() {
+			if _, ok := defaults[key]; !ok {
+				return nil, fmt.Errorf("unknown setting %q in %s", key, f.Value.String())
+			}
+		}
+	}
+	if err := unknownEnvironment(); err != nil {
+		return nil, err
+	}
+	var bindErr error
+	fs.VisitAll(func(f *pflag.Flag) {
+		if _, ok := defaults[f.Name]; ok {
+			bindErr = errors.Join(bindErr, v.BindPFlag(f.Name, f))
+		}
+	})
+	if bindErr != nil {
+		return nil, bindErr
+	}
+	c := &config{}
+	if err := v.UnmarshalExact(c); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return c, c.validate()
+}
+
+// unknownEnvironment refuses TAEL_SQL_… variables that set nothing.
+func unknownEnvironment() error {
+	known := make([]string, 0, len(defaults))
+	for key := range defaults {
+		known = append(known, "TAEL_SQL_"+strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key)))
+	}
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "TAEL_SQL_") && !slices.Contains(known, name) {
+			return fmt.Errorf("unknown setting %s in the environment", name)
+		}
+	}
+	return nil
+}
+
+// validate checks what no type can.
+func (c *config) validate() error {
+	for name, addr := range map[string]string{
+		"pg-addr": c.PGAddr, "otlp-grpc-addr": c.OTLPGRPCAddr, "admin-addr": c.AdminAddr,
+	} {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		ip := net.ParseIP(host)
+		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return fmt.Errorf("%s %q is not a loopback address: without authentication and TLS the gateway listens on loopback only", name, addr)
+		}
+	}
+	if c.Ingest.MinFreeDisk >= 1 {
+		return fmt.Errorf("ingest.min_free_disk is a share of the disk below 1, not %g", c.Ingest.MinFreeDisk)
+	}
+	return nil
+}
+
+func newConfig() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Print or validate the settings"}
+	show := &cobra.Command{
+		Use: "print", Short: "Print the settings in force, as YAML", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return yaml.NewEncoder(cmd.OutOrStdout()).Encode(c)
+		},
+	}
+	check := &cobra.Command{
+		Use: "validate", Short: "Check the settings and exit", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := loadConfig(cmd.Flags())
+			if err == nil {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "the settings are valid")
+			}
+			return err
+		},
+	}
+	for _, c := range []*cobra.Command{show, check} {
+		serveFlags(c.Flags())
+		cmd.AddCommand(c)
+	}
+	return cmd
+}

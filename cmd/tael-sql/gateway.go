@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tael-sql/tael-sql/catalog"
+	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/internal/ingest"
+	"github.com/tael-sql/tael-sql/internal/otlp"
+	"github.com/tael-sql/tael-sql/internal/session"
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/pgwire"
+	"github.com/tael-sql/tael-sql/tables"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// database and user are what clients connect to while no users are configured.
+const (
+	database = "tael"
+	user     = "tael"
+)
+
+// endpoints are the addresses in use, as endpoints.json has them.
+type endpoints struct {
+	PG       string `json:"pg"`
+	OTLPGRPC string `json:"otlp_grpc"`
+	Admin    string `json:"admin"`
+}
+
+// A gateway is everything that serve runs.
+type gateway struct {
+	log       *slog.Logger
+	db        *engine.DB
+	pg        *pgwire.Server
+	otlp      *ingest.Server
+	admin     *http.Server
+	endpoints endpoints
+	ready     atomic.Bool
+	wg        sync.WaitGroup
+}
+
+// decode turns a WAL record back into rows.
+func decode(h record.Header, body []byte) (*vector.Rows, int, error) {
+	d, err := otlp.Decode(h, body)
+	if err != nil {
+		return nil, 0, err
+	}
+	return d.Rows, d.Items, nil
+}
+
+// startGateway opens the data folder and listens. Listeners open before the
+// engine does, so that a port in use fails at once; they are served after it.
+func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
+	g = &gateway{log: log}
+	listeners := make([]net.Listener, 3)
+	for i, addr := range []string{c.PGAddr, c.OTLPGRPCAddr, c.AdminAddr} {
+		if listeners[i], err = net.Listen("tcp", addr); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen: %w", err), closeAll(listeners[:i]))
+		}
+	}
+	g.endpoints = endpoints{
+		PG: listeners[0].Addr().String(), OTLPGRPC: listeners[1].Addr().String(), Admin: listeners[2].Addr().String(),
+	}
+	if g.db, err = openEngine(c, log); err != nil {
+		return nil, errors.Join(err, closeAll(listeners))
+	}
+	cat := catalog.New(database, user)
+	tables.Register(cat)
+	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
+		Catalog: cat, Database: database, User: user,
+		Snapshot: func() any { return g.db.View() }, Checkpoint: g.db.Checkpoint,
+		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
+	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
+	g.otlp = ingest.NewServer(g.db, ingest.Options{MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes, Logger: log})
+	g.admin = &http.Server{Handler: g.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
+
+	g.serve("postgresql", func() error { return g.pg.Serve(listeners[0]) })
+	g.serve("otlp", func() error { return g.otlp.Serve(listeners[1]) })
+	g.serve("admin", func() error { return g.admin.Serve(listeners[2]) })
+	if err := g.writeEndpoints(c.DataDir); err != nil {
+		return nil, errors.Join(err, g.stop(context.Background()))
+	}
+	g.ready.Store(true)
+	log.Info("ready", "pg", g.endpoints.PG, "otlp_grpc", g.endpoints.OTLPGRPC, "admin", g.endpoints.Admin, "data", c.DataDir)
+	return g, nil
+}
+
+func closeAll(list []net.Listener) error {
+	var errs []error
+	for _, l := range list {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func openEngine(c *config, log *slog.Logger) (*engine.DB, error) {
+	return engine.Open(c.DataDir, engine.Options{
+		Tables: tables.Specs(), Decode: decode, Logger: log,
+		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes,
+		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
+		ReplaceHorizon: c.Ingest.ReplaceHorizon, MinFreeShare: c.Ingest.MinFreeDisk,
+		Events: engine.Events{FlushEnd: func(f engine.FlushInfo) {
+			log.Info("flushed", "job", f.Job, "rows", f.Rows, "blocks", f.Blocks, "bytes", f.Bytes, "lsn", f.LSN, "took", f.Took, "error", f.Err)
+		}},
+	})
+}
+
+func (g *gateway) serve(name string, run func() error) {
+	g.wg.Go(func() {
+		if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			g.log.Error("a listener has stopped", "listener", name, "error", err)
+		}
+	})
+}
+
+// writeEndpoints says where the gateway listens, before it says that it is ready.
+func (g *gateway) writeEndpoints(dir string) error {
+	raw, err := json.MarshalIndent(g.endpoints, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, layout.EndpointsFile), append(raw, '\n'), 0o644)
+}
+
+// adminHandler serves the operator's pages.
+func (g *gateway) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, ok bool, text string) {
+		if !ok {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprintln(w, text)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := g.db.Err(); err != nil {
+			answer(w, false, "stopped after an I/O error")
+			return
+		}
+		answer(w, g.ready.Load(), map[bool]string{true: "ready", false: "starting"}[g.ready.Load()])
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(g), promhttp.HandlerOpts{}))
+	return mux
+}
+
+// stop ends the gateway: first what takes requests, then the engine, which
+// flushes what it holds.
+func (g *gateway) stop(ctx context.Context) error {
+	g.ready.Store(false)
+	g.otlp.Shutdown(ctx)
+	errs := []error{g.pg.Shutdown(ctx), g.db.Close(), g.admin.Shutdown(ctx)}
+	g.wg.Wait()
+	return errors.Join(errs...)
+}

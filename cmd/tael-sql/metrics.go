@@ -1,0 +1,75 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// engineCollector reads the engine's gauges when it is scraped.
+type engineCollector struct {
+	g           *gateway
+	rows        *prometheus.Desc
+	blocks      *prometheus.Desc
+	memRows     *prometheus.Desc
+	lsn         *prometheus.Desc
+	walBytes    *prometheus.Desc
+	hotBytes    *prometheus.Desc
+	inFlight    *prometheus.Desc
+	diskFull    *prometheus.Desc
+	flushes     *prometheus.Desc
+	connections *prometheus.Desc
+}
+
+func newRegistry(g *gateway) *prometheus.Registry {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("tael_"+name, help, labels, nil)
+	}
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &engineCollector{
+		g:           g,
+		rows:        desc("rows", "Live rows.", "table"),
+		blocks:      desc("hot_blocks", "Blocks in the hot store.", "table"),
+		memRows:     desc("memtable_rows", "Rows in no block yet.", "table"),
+		lsn:         desc("visible_lsn", "Last record that queries see."),
+		walBytes:    desc("wal_bytes", "Bytes of WAL segments in use."),
+		hotBytes:    desc("hot_bytes", "Bytes of the hot store on disk."),
+		inFlight:    desc("ingest_in_flight_bytes", "Bytes between arrival and answer."),
+		diskFull:    desc("disk_below_watermark", "1 while ingest is refused for want of disk."),
+		flushes:     desc("flushes_total", "Flushes of the memtable."),
+		connections: desc("pg_connections", "Open SQL connections."),
+	})
+	return r
+}
+
+// Describe implements prometheus.Collector.
+func (c *engineCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.flushes, c.connections,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *engineCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	m := c.g.db.Metrics()
+	for _, t := range m.Tables {
+		gauge(c.rows, float64(t.Rows), t.Name)
+		gauge(c.blocks, float64(t.Blocks), t.Name)
+		gauge(c.memRows, float64(t.MemRows), t.Name)
+	}
+	gauge(c.lsn, float64(m.LSN))
+	gauge(c.walBytes, float64(m.WALBytes))
+	gauge(c.hotBytes, float64(m.HotBytes))
+	gauge(c.inFlight, float64(m.InFlight))
+	full := 0.0
+	if m.DiskFull {
+		full = 1
+	}
+	gauge(c.diskFull, full)
+	ch <- prometheus.MustNewConstMetric(c.flushes, prometheus.CounterValue, float64(m.Flushes))
+	gauge(c.connections, float64(c.g.pg.Connections()))
+}

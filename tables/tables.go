@@ -1,0 +1,133 @@
+// Package tables presents what the engine stores as relations: the telemetry
+// tables, the views over them, and the table functions.
+package tables
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/tael-sql/tael-sql/catalog"
+	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/internal/otlp"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// OIDs of the relations. They never change: clients keep them.
+const (
+	spansOID pgtypes.OID = 20001 + iota
+	logsOID
+	metricsOID
+	recentSpansOID
+	servicesOID
+	tracesOID
+)
+
+// columnsText describes the tables. A section starts with = and the table's
+// name and comment; each line is a column: name | type, ! for NOT NULL |
+// source | comment; @origin stands for the columns of section origin. A source
+// is a stored field, or
+//
+//	micros F    a timestamptz of a field in ns since 1970
+//	ms F G      G - F in milliseconds
+//	ns F G      G - F
+//	row         the running number of the row
+//
+//go:embed columns.txt
+var columnsText string
+
+// Specs describes the stored tables to the engine.
+func Specs() []engine.TableSpec {
+	return []engine.TableSpec{
+		{
+			ID: 1, Record: record.Traces, Schema: otlp.SpansSchema, Time: "start_time_unix_nano",
+			Arrival: "ingested_at_unix_nano", Zones: []string{"end_time_unix_nano"},
+			Key: []string{"trace_id", "span_id"}, Trace: "trace_id",
+		},
+		{
+			ID: 2, Record: record.Logs, Schema: otlp.LogsSchema, Time: "timestamp_unix_nano",
+			Arrival: "ingested_at_unix_nano", Trace: "trace_id",
+		},
+		{
+			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: "time_unix_nano",
+			Arrival: "ingested_at_unix_nano",
+		},
+	}
+}
+
+// Register adds the tables and views to a catalog.
+func Register(c *catalog.Catalog) {
+	sections := parseColumns()
+	for _, t := range []struct {
+		oid    pgtypes.OID
+		schema *vector.Schema
+		key    []string
+	}{
+		{spansOID, otlp.SpansSchema, []string{"trace_id", "span_id"}},
+		{logsOID, otlp.LogsSchema, nil},
+		{metricsOID, otlp.MetricsSchema, nil},
+	} {
+		c.AddTable(newTelemetry(t.oid, t.schema, sections[t.schema.Name], t.key))
+	}
+	registerViews(c)
+}
+
+// section is the columns of one table.
+type section struct {
+	comment string
+	columns []column
+}
+
+type column struct {
+	catalog.Column
+	source []string
+}
+
+func parseColumns() map[string]*section {
+	sections := make(map[string]*section)
+	var current *section
+	var origins []*section
+	for line := range strings.Lines(columnsText) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "":
+		case strings.HasPrefix(line, "= "):
+			name, comment, _ := strings.Cut(line[2:], " | ")
+			current = &section{comment: comment}
+			sections[strings.TrimSpace(name)] = current
+		case line == "@origin":
+			origins = append(origins, current)
+			current.columns = append(current.columns, column{}) // its place
+		default:
+			current.columns = append(current.columns, parseColumn(line))
+		}
+	}
+	for _, s := range origins {
+		for i, col := range s.columns {
+			if col.Name == "" {
+				rest := append([]column(nil), s.columns[i+1:]...)
+				s.columns = append(append(s.columns[:i:i], sections["origin"].columns...), rest...)
+				break
+			}
+		}
+	}
+	return sections
+}
+
+func parseColumn(line string) column {
+	f := strings.Split(line, " | ")
+	if len(f) != 4 {
+		panic("BUG: columns.txt: " + line)
+	}
+	typ, notNull := strings.CutSuffix(f[1], " !")
+	oid, ok := pgtypes.ByName(typ)
+	if !ok {
+		panic(fmt.Sprintf("BUG: columns.txt: type %q", typ))
+	}
+	return column{
+		Column: catalog.Column{Name: f[0], Type: pgtypes.Of(oid), NotNull: notNull, Comment: f[3]},
+		source: strings.Fields(f[2]),
+	}
+}

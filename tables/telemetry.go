@@ -1,0 +1,376 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/tael-sql/tael-sql/catalog"
+	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
+
+// A telemetry table is a stored table with the columns that follow from it.
+type telemetry struct {
+	rel     *catalog.Relation
+	schema  *vector.Schema
+	columns []column
+}
+
+func newTelemetry(oid pgtypes.OID, schema *vector.Schema, s *section, key []string) *telemetry {
+	rel := &catalog.Relation{OID: oid, Schema: catalog.PublicSchema, Name: schema.Name, Kind: 'r', Comment: s.comment}
+	for _, col := range s.columns {
+		rel.Columns = append(rel.Columns, col.Column)
+	}
+	for _, name := range key {
+		rel.PrimaryKey = append(rel.PrimaryKey, rel.Index(name))
+	}
+	return &telemetry{rel: rel, schema: schema, columns: s.columns}
+}
+
+// Relation describes the table.
+func (t *telemetry) Relation() *catalog.Relation { return t.rel }
+
+// estimatedRows is what the planner takes a telemetry table for: much larger
+// than a catalog. Which of two telemetry tables is larger, filters decide.
+const estimatedRows = 1_000_000
+
+// Rows estimates the size for join order.
+func (t *telemetry) Rows() int64 { return estimatedRows }
+
+// Scan reads the rows of the statement's view.
+func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {
+	view, ok := req.Env.Snapshot.(*engine.View)
+	if !ok {
+		return nil, errors.New("BUG: a scan of telemetry without a view")
+	}
+	p := &projection{table: t, refs: req.Columns}
+	for _, ref := range req.Columns {
+		p.plan(ref)
+	}
+	scan, err := view.Scan(engine.ScanRequest{Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters)})
+	if err != nil {
+		return nil, err
+	}
+	n := max(min(req.Workers, scan.Units()), 1)
+	readers := make([]vector.Reader, n)
+	for i := range readers {
+		readers[i] = &telemetryReader{in: scan.Reader(), projection: p}
+	}
+	observe(req.Stats, scan)
+	readers[0].(*telemetryReader).done = func() { observeEnd(req.Stats, scan) }
+	return readers, nil
+}
+
+// observe notes what metadata decided.
+func observe(stats *catalog.ScanStats, scan *engine.Scan) {
+	if stats == nil {
+		return
+	}
+	s := scan.Stats()
+	stats.BlocksTotal.Add(s.BlocksTotal)
+	for reason, n := range s.Pruned {
+		stats.Prune(reason, n)
+	}
+}
+
+// observeEnd notes what was read.
+func observeEnd(stats *catalog.ScanStats, scan *engine.Scan) {
+	if stats == nil {
+		return
+	}
+	s := scan.Stats()
+	stats.Rows.Store(s.Rows)
+	stats.Memtable.Store(s.Memtable)
+	stats.Blocks.Store(s.Blocks)
+	stats.Bytes.Store(s.Bytes)
+}
+
+// projection computes the columns that a scan asks for from stored ones.
+type projection struct {
+	table  *telemetry
+	refs   []catalog.ColumnRef
+	stored []engine.ColumnRef
+	inputs [][]int // by ref: places in stored
+}
+
+// plan enters what a column is made of.
+func (p *projection) plan(ref catalog.ColumnRef) {
+	source := p.table.columns[ref.Index].source
+	var inputs []int
+	switch {
+	case source[0] == "row":
+		inputs = append(inputs, p.need(engine.ColumnRef{Field: engine.RowNumber}))
+	case len(source) == 1:
+		field := p.table.schema.Index(source[0])
+		key := ""
+		if ref.Key != "" && p.table.schema.Fields[field].Kind == vector.Map {
+			key = ref.Key
+		}
+		inputs = append(inputs, p.need(engine.ColumnRef{Field: field, Key: key}))
+	default:
+		for _, name := range source[1:] {
+			inputs = append(inputs, p.need(engine.ColumnRef{Field: p.table.schema.Index(name)}))
+		}
+	}
+	p.inputs = append(p.inputs, inputs)
+}
+
+func (p *projection) need(ref engine.ColumnRef) int {
+	for i, have := range p.stored {
+		if have == ref {
+			return i
+		}
+	}
+	p.stored = append(p.stored, ref)
+	return len(p.stored) - 1
+}
+
+type telemetryReader struct {
+	in         vector.Reader
+	projection *projection
+	done       func() // nil, or called at the end
+}
+
+func (r *telemetryReader) Next(ctx context.Context) (*vector.Batch, error) {
+	b, err := r.in.Next(ctx)
+	if err != nil {
+		return nil, storageError(err)
+	}
+	if b == nil {
+		r.finish()
+		return nil, nil
+	}
+	out := vector.NewLazyBatch(b.N, len(r.projection.refs), func(i int) (*vector.Column, error) {
+		c, err := r.projection.column(b, i)
+		if err != nil {
+			return nil, storageError(err)
+		}
+		return c, nil
+	})
+	out.Sel = b.Sel
+	return out, nil
+}
+
+func (r *telemetryReader) finish() {
+	if r.done != nil {
+		r.done()
+	}
+}
+
+func (r *telemetryReader) Close() {
+	r.finish()
+	r.in.Close()
+}
+
+// storageError gives an error of the engine its SQLSTATE.
+func storageError(err error) error {
+	if errors.Is(err, engine.ErrCorrupt) {
+		return pgerr.New(pgerr.DataCorrupted, "stored data is corrupt").WithDetail("%v", err).Wrap(err)
+	}
+	return err
+}
+
+// column computes column i of a batch.
+func (p *projection) column(b *vector.Batch, i int) (*vector.Column, error) {
+	ref := p.refs[i]
+	inputs := make([]*vector.Column, len(p.inputs[i]))
+	for k, at := range p.inputs[i] {
+		c, err := b.Column(at)
+		if err != nil {
+			return nil, err
+		}
+		inputs[k] = c
+	}
+	switch p.table.columns[ref.Index].source[0] {
+	case "micros":
+		return micros(inputs[0]), nil
+	case "ms":
+		return durationMillis(inputs[0], inputs[1]), nil
+	case "ns":
+		return durationNanos(inputs[0], inputs[1]), nil
+	}
+	if ref.Key != "" && p.stored[p.inputs[i][0]].Key == "" {
+		return jsonKey(inputs[0], ref.Key), nil
+	}
+	return inputs[0], nil
+}
+
+func micros(c *vector.Column) *vector.Column {
+	out := &vector.Column{Kind: vector.Int64, Len: c.Len, Valid: c.Valid, Ints: make([]int64, c.Len)}
+	for i, n := range c.Ints {
+		out.Ints[i] = pgtypes.MicrosFromUnixNanos(n)
+	}
+	return out
+}
+
+func durationNanos(start, end *vector.Column) *vector.Column {
+	out := &vector.Column{Kind: vector.Int64, Len: start.Len, Ints: make([]int64, start.Len)}
+	for i := range out.Ints {
+		out.Ints[i] = end.Ints[i] - start.Ints[i]
+	}
+	return out
+}
+
+func durationMillis(start, end *vector.Column) *vector.Column {
+	out := &vector.Column{Kind: vector.Float, Len: start.Len, Floats: make([]float64, start.Len)}
+	for i := range out.Floats {
+		out.Floats[i] = float64(end.Ints[i]-start.Ints[i]) / 1e6
+	}
+	return out
+}
+
+// jsonKey is ->> over a column of jsonb texts, once for each dictionary value.
+func jsonKey(c *vector.Column, key string) *vector.Column {
+	out := vector.NewBuilder(vector.String, c.Len)
+	if c.Dict == nil {
+		for i := range c.Len {
+			if c.IsNull(i) {
+				out.AppendNull()
+			} else {
+				out.Append(jsonText(c.Strs[i], key))
+			}
+		}
+		return out.Finish()
+	}
+	values := make([]any, len(c.Dict))
+	for d, doc := range c.Dict {
+		values[d] = jsonText(doc, key)
+	}
+	for i, code := range c.Codes {
+		if c.IsNull(i) {
+			out.AppendNull()
+		} else {
+			out.Append(values[code])
+		}
+	}
+	return out.Finish()
+}
+
+func jsonText(doc, key string) any {
+	raw, ok := pgtypes.JSONGet(doc, key)
+	if !ok {
+		return nil
+	}
+	text, null := pgtypes.JSONText(raw)
+	if null {
+		return nil
+	}
+	return text
+}
+
+// filters turns conjuncts into what the engine can prune by.
+func (t *telemetry) filters(list []catalog.Filter) []engine.Filter {
+	var out []engine.Filter
+	for _, f := range list {
+		if e, ok := t.filter(f); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (t *telemetry) filter(f catalog.Filter) (engine.Filter, bool) {
+	source := t.columns[f.Column.Index].source
+	if source[0] == "micros" {
+		return timeFilter(t.schema.Index(source[1]), f)
+	}
+	field := t.schema.Index(source[0])
+	if len(source) != 1 || field < 0 {
+		return engine.Filter{}, false
+	}
+	ref := engine.ColumnRef{Field: field, Key: f.Column.Key}
+	kind := t.schema.Fields[field].Kind
+	switch {
+	case f.Column.Key != "" && kind != vector.Map:
+		return engine.Filter{}, false
+	case f.Op == catalog.Contains:
+		s, ok := f.Values[0].(string)
+		return engine.Filter{Ref: ref, Contains: s}, ok
+	case f.Op != catalog.Equal && f.Op != catalog.In:
+		if kind == vector.Int64 {
+			return rangeFilter(ref, f, 1)
+		}
+		return engine.Filter{}, false
+	case kind == vector.Hex:
+		return hexFilter(ref, t.schema.Fields[field].Width, f.Values), true
+	case kind == vector.String || kind == vector.Map:
+		return engine.Filter{Ref: ref, Equals: f.Values}, true
+	case kind == vector.Int64 && f.Op == catalog.Equal:
+		return rangeFilter(ref, f, 1)
+	}
+	return engine.Filter{}, false
+}
+
+// hexFilter compares ids as bytes. A text that is no id of that length in
+// lower case equals none.
+func hexFilter(ref engine.ColumnRef, width int, values []any) engine.Filter {
+	f := engine.Filter{Ref: ref, Equals: []any{}}
+	for _, v := range values {
+		s, ok := v.(string)
+		if !ok || len(s) != 2*width {
+			continue
+		}
+		id := make([]byte, width)
+		for i := range len(s) {
+			d := strings.IndexByte("0123456789abcdef", s[i])
+			if d < 0 {
+				id = nil
+				break
+			}
+			id[i/2] = id[i/2]<<4 | byte(d)
+		}
+		if id != nil {
+			f.Equals = append(f.Equals, id)
+		}
+	}
+	return f
+}
+
+const (
+	minInt64 = -1 << 63
+	maxInt64 = 1<<63 - 1
+)
+
+// timeFilter compares a timestamptz with a field in ns: the column is the
+// field's microsecond, rounded towards the past.
+func timeFilter(field int, f catalog.Filter) (engine.Filter, bool) {
+	return rangeFilter(engine.ColumnRef{Field: field}, f, 1000)
+}
+
+// rangeFilter gives the range of a field whose value divided by unit compares
+// with the constant. With unit 1000 constants are timestamptz.
+func rangeFilter(ref engine.ColumnRef, f catalog.Filter, unit int64) (engine.Filter, bool) {
+	if len(f.Values) != 1 {
+		return engine.Filter{}, false
+	}
+	v, ok := f.Values[0].(int64)
+	if !ok {
+		return engine.Filter{}, false
+	}
+	low, high := v, v
+	if unit == 1000 {
+		low = pgtypes.UnixNanosFromMicros(v)
+		if high = low; high < maxInt64-unit {
+			high += unit - 1
+		}
+	}
+	out := engine.Filter{Ref: ref, Min: minInt64, Max: maxInt64}
+	switch f.Op {
+	case catalog.Equal:
+		out.Min, out.Max = low, high
+	case catalog.Less:
+		out.Max = max(low, minInt64+1) - 1
+	case catalog.LessEqual:
+		out.Max = high
+	case catalog.Greater:
+		out.Min = min(high, maxInt64-1) + 1
+	case catalog.GreaterEqual:
+		out.Min = low
+	default:
+		return engine.Filter{}, false
+	}
+	return out, true
+}
