@@ -33,6 +33,7 @@ const (
 //	micros F    a timestamptz of a field in ns since 1970
 //	ms F G      G - F in milliseconds
 //	ns F G      G - F
+//	bytes F     the bytea of a String field of raw bytes
 //	row         the running number of the row
 //
 //go:embed columns.txt
@@ -51,7 +52,7 @@ func Specs() []engine.TableSpec {
 			Arrival: "ingested_at_unix_nano", Trace: "trace_id",
 		},
 		{
-			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: "time_unix_nano",
+			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: "timestamp_unix_nano",
 			Arrival: "ingested_at_unix_nano",
 		},
 	}

@@ -191,6 +191,8 @@ func (p *projection) column(b *vector.Batch, i int) (*vector.Column, error) {
 		return durationMillis(inputs[0], inputs[1]), nil
 	case "ns":
 		return durationNanos(inputs[0], inputs[1]), nil
+	case "bytes":
+		return rawBytes(inputs[0]), nil
 	}
 	if ref.Key != "" && p.stored[p.inputs[i][0]].Key == "" {
 		return jsonKey(inputs[0], ref.Key), nil
@@ -202,6 +204,16 @@ func micros(c *vector.Column) *vector.Column {
 	out := &vector.Column{Kind: vector.Int64, Len: c.Len, Valid: c.Valid, Ints: make([]int64, c.Len)}
 	for i, n := range c.Ints {
 		out.Ints[i] = pgtypes.MicrosFromUnixNanos(n)
+	}
+	return out
+}
+
+func rawBytes(c *vector.Column) *vector.Column {
+	out := &vector.Column{Kind: vector.Any, Len: c.Len, Valid: c.Valid, Anys: make([]any, c.Len)}
+	for i := range c.Len {
+		if !c.IsNull(i) {
+			out.Anys[i] = []byte(c.Str(i))
+		}
 	}
 	return out
 }

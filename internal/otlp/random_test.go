@@ -21,7 +21,7 @@ import (
 func TestDecodeRandom(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	for i := range uint64(200) {
+	for i := range uint64(100) {
 		for signal, body := range randomRequests(seed + i) {
 			sameRequest(t, signal, body)
 			if t.Failed() {
