@@ -99,7 +99,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"slices"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -267,8 +266,9 @@ func (b *Block) Keys(field int) ([]string, error) {
 	return keys, nil
 }
 
-// Values gives the distinct values of a String field, or those of an attribute
-// of a Map field as ->> gives them, without its rows.
+// Values gives the values of a String field, or those of an attribute of a Map
+// field as ->> gives them, without their rows: each once, but of a field whose
+// values mostly differ some may repeat.
 func (b *Block) Values(field int, key string) ([]string, error) {
 	c, ok := b.chunks[b.schema.Fields[field].Name]
 	if !ok {
@@ -296,11 +296,10 @@ func (b *Block) Values(field int, key string) ([]string, error) {
 		return dict, r.err(c)
 	}
 	t := r.textColumn(c.encoding, c.count, true)
-	if err := r.err(c); err != nil || t.strs == nil {
-		return t.dict, err
+	if t.strs != nil {
+		return t.strs, r.err(c)
 	}
-	slices.Sort(t.strs)
-	return slices.Compact(t.strs), nil
+	return t.dict, r.err(c)
 }
 
 // RowNumbers decodes the rows' running numbers within the table.

@@ -73,7 +73,9 @@ type (
 	idBase struct {
 		name  string
 		width int
-		rows  map[string]int32
+		raw   []byte
+		table *codeTable // by idHash
+		rows  []int32    // by code: a row with that id
 	}
 	codeBase struct {
 		name  string
@@ -330,15 +332,26 @@ func (e *encoder) hexColumn(f vector.Field, g gathered) (encoding, []byte) {
 		return enc, out
 	}
 	if g.valid == nil && len(e.ids) < maxReferences {
-		rows := make(map[string]int32, len(g.rows))
+		base := idBase{name: f.Name, width: f.Width, raw: raw, table: newCodeTable(len(g.rows))}
 		for k := range g.rows {
-			if id := raw[k*f.Width : (k+1)*f.Width]; len(id) > 0 {
-				rows[asString(id)] = int32(k)
+			if int(base.table.code(idHash(raw[k*f.Width:(k+1)*f.Width]))) == len(base.rows) {
+				base.rows = append(base.rows, int32(k))
 			}
 		}
-		e.ids = append(e.ids, idBase{f.Name, f.Width, rows})
+		e.ids = append(e.ids, base)
 	}
 	return enc, out
+}
+
+// row gives a row with an id.
+func (b *idBase) row(id []byte) (int32, bool) {
+	code, ok := b.table.lookup(idHash(id))
+	if !ok {
+		return 0, false
+	}
+	row := b.rows[code]
+	at := int(row) * b.width
+	return row, string(b.raw[at:at+b.width]) == string(id)
 }
 
 // references makes ids references to the rows of another column.
@@ -351,7 +364,7 @@ func (e *encoder) references(base idBase, raw []byte, valid vector.Bitmap) []byt
 		for own++; valid != nil && !valid.Get(int(own)); own++ {
 		}
 		id := raw[k*base.width : (k+1)*base.width]
-		row, ok := base.rows[string(id)]
+		row, ok := base.row(id)
 		if !ok {
 			others = append(others, id...)
 			continue
@@ -474,7 +487,9 @@ func gatherTexts(g gathered, limit int) (t textColumn, ok bool) {
 // dictionary are looked up once.
 type textNumbers struct {
 	list    []string
-	byText  map[string]uint32 // nil: there is one dictionary, without duplicates
+	byText  *codeTable // by hash; nil: there is one dictionary, without duplicates
+	byHash  []uint32   // of these the number
+	clashes map[string]uint32
 	dicts   map[*string]uint64
 	codes   *codeTable // dictionary<<32 | code
 	numbers []uint32   // of these
@@ -485,20 +500,31 @@ type textNumbers struct {
 func newTextNumbers(size int, several bool) *textNumbers {
 	t := &textNumbers{list: []string{}, dicts: make(map[*string]uint64), codes: newCodeTable(size)}
 	if several {
-		t.byText = make(map[string]uint32, size)
+		t.byText = newCodeTable(size)
 	}
 	return t
 }
 
 func (t *textNumbers) text(s string) uint32 {
-	if n, ok := t.byText[s]; ok {
-		return n
-	}
 	n := uint32(len(t.list))
-	t.list = append(t.list, s)
 	if t.byText != nil {
-		t.byText[s] = n
+		code := t.byText.code(xxhash.Sum64String(s))
+		switch {
+		case int(code) == len(t.byHash):
+			t.byHash = append(t.byHash, n)
+		case t.list[t.byHash[code]] == s:
+			return t.byHash[code]
+		default: // two texts with one hash
+			if known, ok := t.clashes[s]; ok {
+				return known
+			}
+			if t.clashes == nil {
+				t.clashes = make(map[string]uint32)
+			}
+			t.clashes[s] = n
+		}
 	}
+	t.list = append(t.list, s)
 	return n
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/apd/v3"
 
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
@@ -49,26 +50,35 @@ func (r *reader) bools(enc encoding, n int) []bool {
 	return out
 }
 
+// idHash is the hash of an id: of 8 bytes these.
+func idHash(id []byte) uint64 {
+	if len(id) == 8 {
+		return binary.LittleEndian.Uint64(id)
+	}
+	return xxhash.Sum64(id)
+}
+
 // appendHex appends values of width bytes that stand one after the other.
 func appendHex(dst, raw []byte, width int) (encoding, []byte) {
 	n := len(raw) / width
-	seen := make(map[string]uint32, 64)
+	seen := newCodeTable(256)
 	codes := make([]uint32, n)
 	var dict []byte
 	for i := range n {
 		v := raw[i*width : (i+1)*width]
-		code, ok := seen[string(v)]
-		if !ok {
-			code = uint32(len(seen))
-			seen[string(v)] = code
+		code := seen.code(idHash(v))
+		switch at := int(code) * width; {
+		case at == len(dict):
 			dict = append(dict, v...)
+		case string(dict[at:at+width]) != string(v): // two ids with one hash
+			return encPlain, append(dst, raw...)
 		}
 		codes[i] = code
-		if i >= 512 && len(seen) > i-i/8 { // nearly all differ
+		if i >= 512 && len(seen.keys) > i-i/8 { // nearly all differ
 			return encPlain, append(dst, raw...)
 		}
 	}
-	switch count := len(seen); {
+	switch count := len(seen.keys); {
 	case count == 1:
 		return encConstant, append(dst, dict...)
 	case len(dict)+n*widthOf(uint64(count))/8 < len(raw):

@@ -29,7 +29,7 @@ const (
 	maxExactBytes = 2048
 )
 
-// newValueSet makes the set of distinct values.
+// newValueSet makes the set of values, which may repeat.
 func newValueSet(values []string) ValueSet {
 	size := 0
 	for _, v := range values {
@@ -38,7 +38,7 @@ func newValueSet(values []string) ValueSet {
 	if len(values) <= maxExact && size <= maxExactBytes {
 		exact := append(make([]string, 0, len(values)), values...)
 		slices.Sort(exact)
-		return ValueSet{Exact: exact}
+		return ValueSet{Exact: slices.Compact(exact)}
 	}
 	hashes := make([]uint64, len(values))
 	for i, v := range values {
