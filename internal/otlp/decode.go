@@ -42,8 +42,12 @@ var decoders = map[record.Type]*sync.Pool{
 	}},
 }
 
-// maxRemembered is how many resources, and scopes, a decoder remembers.
-const maxRemembered = 256
+// What a decoder remembers: so many resources, and scopes, of up to so many
+// bytes.
+const (
+	maxRemembered      = 256
+	maxRememberedBytes = 16 << 10
+)
 
 type decoder struct {
 	table      *table
@@ -206,6 +210,9 @@ func (d *decoder) findResource(raw []byte, present bool) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(raw) > maxRememberedBytes {
+		return r, nil
+	}
 	if len(d.resources) >= maxRemembered {
 		clear(d.resources)
 	}
@@ -220,6 +227,9 @@ func (d *decoder) findScope(raw []byte, present bool) (*scope, error) {
 	s, err := parseScope(raw, present)
 	if err != nil {
 		return nil, err
+	}
+	if len(raw) > maxRememberedBytes {
+		return s, nil
 	}
 	if len(d.scopes) >= maxRemembered {
 		clear(d.scopes)

@@ -158,10 +158,8 @@ func identifier(id []byte, width int, what string) ([]byte, error) {
 
 // The writing side: what protobuf calls wire types.
 const (
-	wireVarint  = 0
-	wireFixed64 = 1
-	wireBytes   = 2
-	wireFixed32 = 5
+	wireVarint = 0
+	wireBytes  = 2
 )
 
 func appendTag(dst []byte, num, wire uint64) []byte {
@@ -175,12 +173,4 @@ func appendBytes[T string | []byte](dst []byte, num uint64, b T) []byte {
 
 func appendVarint(dst []byte, num, v uint64) []byte {
 	return binary.AppendUvarint(appendTag(dst, num, wireVarint), v)
-}
-
-func appendFixed64(dst []byte, num, v uint64) []byte {
-	return binary.LittleEndian.AppendUint64(appendTag(dst, num, wireFixed64), v)
-}
-
-func appendFixed32(dst []byte, num uint64, v uint32) []byte {
-	return binary.LittleEndian.AppendUint32(appendTag(dst, num, wireFixed32), v)
 }
