@@ -3,6 +3,7 @@ package block
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // widthOf gives the bits that hold values up to limit.
@@ -17,6 +18,7 @@ func appendPacked[T uint32 | uint64](dst []byte, values []T, width int) []byte {
 		return dst
 	}
 	start, size := len(dst), packedBytes(len(values), width)
+	dst = slices.Grow(dst, size+8)
 	acc, n := uint64(0), 0
 	for _, v := range values {
 		acc |= uint64(v) << n

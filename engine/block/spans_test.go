@@ -105,7 +105,7 @@ func newSpans(rng *rand.Rand, n int) (sources []*vector.Rows, picks []Pick, numb
 	kinds := []string{"internal", "server", "client"}
 	statuses := []string{"unset", "ok", "error"}
 	errors := []string{"", "timeout", "java.lang.NullPointerException"}
-	systems := []string{"", "postgresql", "redis"}
+	systems := []string{"postgresql", "redis"}
 	source := []string{"otlp_grpc"}
 	var keys, strs []string
 	firsts := make([]int, len(attributeCardinalities))
@@ -173,7 +173,7 @@ func newSpans(rng *rand.Rand, n int) (sources []*vector.Rows, picks []Pick, numb
 			code("kind", kinds, s.op%3)
 			code("host_name", hosts, s.service)
 			code("service_version", versions, s.service%7)
-			code("db_system", systems, max(s.op%5-2, 0)-1+min(s.op%5, 1)*0)
+			code("db_system", systems, max(s.op%5-2, 0)-1)
 			col("is_root").Bools = append(col("is_root").Bools, s.root)
 			integer("flags", 1)
 			code("source", source, 0)
