@@ -16,9 +16,6 @@ func namespaceRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
 	}
 }
 
-// pageBytes is the block size that relpages counts in.
-const pageBytes = 8192
-
 func classRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	for _, rel := range c.Relations() {
 		row := map[string]any{

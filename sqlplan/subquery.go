@@ -23,8 +23,7 @@ type subqueryExpr struct {
 // subqueryCache is one statement's results of a sub-query. It is used by one
 // goroutine at a time: scans with sub-queries are not split among workers.
 type subqueryCache struct {
-	rows  map[string][][]any
-	bytes int64
+	rows map[string][][]any
 }
 
 // maxCached bounds how many outer combinations a sub-query keeps rows for.

@@ -17,7 +17,6 @@ type aggregate struct {
 	keys  []expr.Expr
 	calls []*expr.AggCall
 	kinds []vector.Kind // of the output: keys, then calls
-	out   *vector.Batch
 	done  bool
 	taken int64
 }

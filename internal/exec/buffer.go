@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"context"
-
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -50,22 +48,6 @@ func textBytes(c *vector.Column) int64 {
 		n = 48 * len(c.Anys)
 	}
 	return int64(n)
-}
-
-// read keeps every batch of in.
-func (b *buffer) read(ctx context.Context, in vector.Reader) error {
-	for {
-		batch, err := in.Next(ctx)
-		if err != nil || batch == nil {
-			return err
-		}
-		if _, err := b.add(batch); err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
 }
 
 // gather builds column i of the rows at places; a negative batch gives NULL.

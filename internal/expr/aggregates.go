@@ -17,6 +17,9 @@ func aggregateImpls() map[string]func(*AggCall) AggState {
 		"array_agg(anynonarray)": func(c *AggCall) AggState {
 			return &arrayState{elem: pgtypes.ElemOf(c.Typ.OID)}
 		},
+		"array_agg(anyarray)": func(c *AggCall) AggState {
+			return &nestedState{elem: pgtypes.ElemOf(c.Typ.OID)}
+		},
 		"bool_and(bool)":                      func(*AggCall) AggState { return &boolState{and: true} },
 		"every(bool)":                         func(*AggCall) AggState { return &boolState{and: true} },
 		"bool_or(bool)":                       func(*AggCall) AggState { return &boolState{} },

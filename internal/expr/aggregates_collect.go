@@ -81,6 +81,50 @@ func (s *arrayState) Result(*Env) (any, error) {
 	return pgtypes.NewArray(s.elem, s.elems), nil
 }
 
+// nestedState is array_agg over arrays, which must be of one shape.
+type nestedState struct {
+	elem  pgtypes.OID
+	dims  []pgtypes.Dim // of each input
+	elems []any
+	n     int32
+}
+
+func (s *nestedState) Add(_ *Env, args []any) error {
+	a, ok := args[0].(*pgtypes.Array)
+	switch {
+	case !ok:
+		return pgerr.New(pgerr.FeatureNotSupported, "cannot accumulate null arrays")
+	case len(a.Dims) == 0:
+		return pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate empty arrays")
+	case s.n > 0 && !slices.Equal(a.Dims, s.dims):
+		return pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate arrays of different dimensionality")
+	}
+	s.dims = a.Dims
+	s.elems = append(s.elems, a.Elems...)
+	s.n++
+	return nil
+}
+
+func (s *nestedState) Merge(_ *Env, other AggState) error {
+	o := other.(*nestedState)
+	if o.n == 0 {
+		return nil
+	}
+	if s.n > 0 && !slices.Equal(o.dims, s.dims) {
+		return pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate arrays of different dimensionality")
+	}
+	s.dims, s.n = o.dims, s.n+o.n
+	s.elems = append(s.elems, o.elems...)
+	return nil
+}
+
+func (s *nestedState) Result(*Env) (any, error) {
+	if s.n == 0 {
+		return nil, nil
+	}
+	return &pgtypes.Array{Elem: s.elem, Dims: append([]pgtypes.Dim{{Len: s.n, Lower: 1}}, s.dims...), Elems: s.elems}, nil
+}
+
 // jsonArrayState is json_agg and jsonb_agg.
 type jsonArrayState struct {
 	call *AggCall

@@ -305,7 +305,8 @@ func setFunctions() map[string]impl {
 				doc := args[0].(string)
 				if pgtypes.JSONTypeOf(doc) != "array" {
 					return pgerr.New(pgerr.InvalidParameterValue, "cannot extract elements from %s", map[bool]string{
-						true: "an object", false: "a scalar"}[pgtypes.JSONTypeOf(doc) == "object"])
+						true: "an object", false: "a scalar",
+					}[pgtypes.JSONTypeOf(doc) == "object"])
 				}
 				for _, v := range pgtypes.JSONElements(doc) {
 					out := any(v)

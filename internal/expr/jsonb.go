@@ -197,6 +197,25 @@ func jsonWithout(doc string, drop func(key string) bool) string {
 	return pgtypes.JSONObjectOf(keys, raws)
 }
 
+// jsonWithoutIndex removes an element of an array, from the end where i is
+// negative.
+func jsonWithoutIndex(doc string, i int64) (any, error) {
+	if pgtypes.JSONTypeOf(doc) != "array" {
+		return nil, pgerr.New(pgerr.InvalidParameterValue, "cannot delete from object using integer index")
+	}
+	var raws []string
+	for _, v := range pgtypes.JSONElements(doc) {
+		raws = append(raws, v)
+	}
+	if i < 0 {
+		i += int64(len(raws))
+	}
+	if i >= 0 && i < int64(len(raws)) {
+		raws = append(raws[:i], raws[i+1:]...)
+	}
+	return pgtypes.JSONArrayOf(raws), nil
+}
+
 func jsonLength(doc string) (any, error) {
 	if pgtypes.JSONTypeOf(doc) != "array" {
 		return nil, pgerr.New(pgerr.InvalidParameterValue, "cannot get array length of a non-array")
@@ -288,6 +307,7 @@ func jsonFunctions() map[string]impl {
 				return false
 			})
 		}),
+		"jsonb - int4":              fn2(jsonWithoutIndex),
 		"jsonb_typeof(jsonb)":       pure1(pgtypes.JSONTypeOf),
 		"json_typeof(json)":         pure1(pgtypes.JSONTypeOf),
 		"jsonb_array_length(jsonb)": fn1(jsonLength),

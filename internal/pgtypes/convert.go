@@ -305,8 +305,10 @@ func convertJSON(doc string, to OID) (any, bool, error) {
 		return nil, false, nil
 	}
 	if kind == "array" || kind == "object" || kind == "string" || kind == "boolean" || kind == "null" || kind == "number" {
-		name := map[string]string{"boolean": "jsonb boolean", "number": "jsonb numeric", "null": "jsonb null",
-			"string": "jsonb string", "array": "jsonb array", "object": "jsonb object"}[kind]
+		name := map[string]string{
+			"boolean": "jsonb boolean", "number": "jsonb numeric", "null": "jsonb null",
+			"string": "jsonb string", "array": "jsonb array", "object": "jsonb object",
+		}[kind]
 		return nil, true, pgerr.New(pgerr.InvalidParameterValue, "cannot cast %s to type %s", name, FormatType(Of(to)))
 	}
 	return nil, false, nil

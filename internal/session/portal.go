@@ -26,7 +26,6 @@ type portal struct {
 	env    *expr.Env
 	reader vector.Reader // open while there may be more rows
 	rest   *vector.Batch // rows that did not fit under the last row limit
-	rows   int           // given so far
 }
 
 // Columns gives the result columns.

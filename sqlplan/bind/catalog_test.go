@@ -27,8 +27,10 @@ type tableFunc struct{}
 
 func (tableFunc) Relation() *catalog.Relation {
 	return &catalog.Relation{Name: "anomalies", Kind: 'f', Columns: []catalog.Column{
-		{Name: "service", Type: pgtypes.Of(pgtypes.Text)}, {Name: "kind", Type: pgtypes.Of(pgtypes.Text)},
-		{Name: "score", Type: pgtypes.Of(pgtypes.Float8)}, {Name: "evidence_trace_id", Type: pgtypes.Of(pgtypes.Text)},
+		{Name: "service", Type: pgtypes.Of(pgtypes.Text)},
+		{Name: "kind", Type: pgtypes.Of(pgtypes.Text)},
+		{Name: "score", Type: pgtypes.Of(pgtypes.Float8)},
+		{Name: "evidence_trace_id", Type: pgtypes.Of(pgtypes.Text)},
 	}}
 }
 
@@ -76,12 +78,16 @@ func newSchema() schema {
 			"f8", "float8", "t", "text", "v", "varchar", "c", "character", "n", "name", "b", "boolean", "d", "date",
 			"ts", "timestamp", "tz", "timestamptz", "iv", "interval", "tm", "time", "u", "uuid", "j", "json", "jb", "jsonb",
 			"by", "bytea", "ia", "int4[]", "ta", "text[]", "o", "oid", "rc", "regclass"),
-		{OID: 20005, Schema: "public", Name: "recent_spans", Kind: 'v',
+		{
+			OID: 20005, Schema: "public", Name: "recent_spans", Kind: 'v',
 			Columns:    []catalog.Column{column("trace_id", "text"), column("service", "text"), column("ms", "float8")},
-			Definition: "SELECT trace_id, service, duration_ms AS ms FROM spans WHERE start_time > now() - interval '1 hour'"},
-		{OID: 20006, Schema: "public", Name: "services", Kind: 'v',
+			Definition: "SELECT trace_id, service, duration_ms AS ms FROM spans WHERE start_time > now() - interval '1 hour'",
+		},
+		{
+			OID: 20006, Schema: "public", Name: "services", Kind: 'v',
 			Columns:    []catalog.Column{column("service", "text"), column("span_count", "int8")},
-			Definition: "SELECT service, count(*) FROM spans GROUP BY service"},
+			Definition: "SELECT service, count(*) FROM spans GROUP BY service",
+		},
 	}}
 }
 
