@@ -9,247 +9,227 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 )
 
-// conn is one client. Its loop owns everything but cancelRunning.
+// bodyStep is how far a message's buffer grows ahead of the bytes that have
+// arrived, whatever length the message claims.
+const bodyStep = 64 << 10
+
+// lingerTime is how long input is thrown away after a protocol error, so that
+// the client reads the error before it learns that the connection is closed.
+const lingerTime = time.Second
+
+var errShutdown = pgerr.New(pgerr.AdminShutdown, "terminating connection due to administrator command")
+
+// conn is one client. The goroutine of serve owns it but for raw, pid and key,
+// which never change once it is registered, and for cancelRunning.
 type conn struct {
-	server   *Server
-	net      net.Conn
-	in       *bufio.Reader
-	out      []byte // encoded, not yet written
+	server *Server
+	raw    net.Conn // deadlines and closing
+
 	pid      uint32
 	key      []byte
 	longKeys bool // protocol 3.2: cancel keys of 32 bytes
-	session  Session
-	broken   error // of a write: nothing more can be sent
 
-	statements map[string]Statement
-	portals    map[string]*portal
-	skipping   bool // after an error, until Sync
-	failed     bool // an error happened since the last Sync
+	net     net.Conn // raw, or TLS over it
+	in      *bufio.Reader
+	body    []byte // of the last message, if small
+	tls     bool
+	session Session
+	output
+
+	registry *Registry
+	idle     bool // nothing has come since the last ReadyForQuery
+	skipping bool // after an error, until Sync
+	failed   bool // an error happened since the last Sync
 
 	mu            sync.Mutex         // guards cancelRunning
 	cancelRunning context.CancelFunc // nil: no statement runs
 }
 
-func stack() string { return string(debug.Stack()) }
-
-// message appends a message to the output.
-func (c *conn) message(typ byte, body []byte) {
-	c.out = append(c.out, typ)
-	c.out = binary.BigEndian.AppendUint32(c.out, uint32(len(body)+4))
-	c.out = append(c.out, body...)
-}
-
-// send appends a message of package pgproto3.
-func (c *conn) send(m pgproto3.BackendMessage) {
-	out, err := m.Encode(c.out)
-	if err != nil { // a message over 1 GiB
-		c.broken = err
-		return
-	}
-	c.out = out
-}
-
-// flush writes the output; a client that does not take it in time is cut off.
-func (c *conn) flush() error {
-	if c.broken != nil {
-		return c.broken
-	}
-	if len(c.out) == 0 {
-		return nil
-	}
-	err := c.net.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout))
-	if err == nil {
-		_, err = c.net.Write(c.out)
-	}
-	if cap(c.out) > 4*flushBytes {
-		c.out = nil
-	}
-	c.out = c.out[:0]
-	c.broken = err
-	return err
-}
-
-// ready tells the client that its turn has come.
-func (c *conn) ready(status byte) error {
-	c.message('Z', []byte{status})
-	if status == 'I' {
-		c.closePortals()
-	}
-	return c.flush()
-}
-
-func (c *conn) closePortals() {
-	for _, p := range c.portals {
-		p.Close()
-	}
-	c.portals = make(map[string]*portal)
-}
-
-// Notice sends a notice.
-func (c *conn) Notice(severity string, e *pgerr.Error) {
-	c.send((*pgproto3.NoticeResponse)(response(severity, e)))
-}
-
-// ParameterStatus tells the client of a setting.
-func (c *conn) ParameterStatus(name, value string) {
-	c.send(&pgproto3.ParameterStatus{Name: name, Value: value})
-}
-
-func response(severity string, e *pgerr.Error) *pgproto3.ErrorResponse {
-	return &pgproto3.ErrorResponse{
-		Severity: severity, SeverityUnlocalized: severity, Code: string(e.Code), Message: e.Message,
-		Detail: e.Detail, Hint: e.Hint, Position: int32(e.Position),
+func newConn(s *Server, nc net.Conn) *conn {
+	return &conn{
+		server: s, raw: nc, net: nc, in: bufio.NewReaderSize(nc, idleBytes), registry: newRegistry(),
+		output: output{reported: make(map[string]string), values: make(map[string]string)},
 	}
 }
 
-// fail sends an error and skips to the next Sync.
-func (c *conn) fail(err error) {
-	e := pgerr.From(err)
-	if e.Code == pgerr.Internal || e.Err != nil {
-		c.server.opts.Logger.Error("statement failed", "sqlstate", string(e.Code), "message", e.Message, "cause", e.Err)
+// serve runs the connection from accept to close.
+func (c *conn) serve() {
+	defer c.server.forget(c)
+	defer c.close()
+	defer c.recovered("connection")
+	if tcp, ok := c.raw.(*net.TCPConn); ok {
+		// Best effort: without it the connection still works.
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 6})
 	}
-	c.send(response("ERROR", e))
-	c.failed = true
+	if err := c.run(); err != nil {
+		c.fatal(err)
+	}
 }
 
-// fatal sends an error that ends the connection.
-func (c *conn) fatal(err error) {
-	var e *pgerr.Error
-	if !errors.As(err, &e) {
-		return // the client is gone, or said nothing that deserves an answer
+// recovered turns a panic into the end of this connection.
+func (c *conn) recovered(where string) {
+	if r := recover(); r != nil {
+		c.server.opts.Logger.Error("panic", "where", where, "pid", c.pid, "panic", r, "stack", string(debug.Stack()))
+		c.server.metrics.panics.Inc()
+		c.fatal(pgerr.New(pgerr.Internal, "internal error"))
 	}
-	c.send(response("FATAL", e))
-	_ = c.flush() // the connection ends either way
 }
 
+func (c *conn) run() error {
+	if err := c.raw.SetDeadline(time.Now().Add(c.server.opts.StartupTimeout)); err != nil {
+		return err
+	}
+	first, err := c.startup()
+	if err != nil {
+		return err
+	}
+	if err := c.open(first); err != nil {
+		return err
+	}
+	if err := c.allowRead(); err != nil {
+		return err
+	}
+	return c.loop()
+}
+
+// close gives back what the connection holds.
 func (c *conn) close() {
-	c.closePortals()
+	defer func() { _ = c.net.Close() }() // nothing is left to lose
+	defer c.recovered("closing a session")
+	c.registry.DropPortals()
 	if c.session != nil {
 		c.session.Close()
 	}
-	c.server.unregister(c)
-	_ = c.net.Close() // nothing is left to lose
+	c.buf = c.buf[:0]
+	c.release()
 }
 
 // interruptRead wakes a connection that waits for its client.
 func (c *conn) interruptRead() {
-	_ = c.net.SetReadDeadline(time.Unix(1, 0)) // best effort
+	_ = c.raw.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed already
 }
 
-// statement gives the context of a statement that runs now.
-func (c *conn) statement() (context.Context, func()) {
-	ctx, cancel := context.WithCancel(c.server.ctx)
-	c.mu.Lock()
-	c.cancelRunning = cancel
-	c.mu.Unlock()
-	return ctx, func() {
-		c.mu.Lock()
-		c.cancelRunning = nil
-		c.mu.Unlock()
-		cancel()
+// allowRead undoes interruptRead, unless a shutdown has begun meanwhile.
+func (c *conn) allowRead() error {
+	if err := c.raw.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if c.server.closing.Load() {
+		c.interruptRead()
+	}
+	return nil
+}
+
+// linger throws input away for a while.
+func (c *conn) linger() {
+	if half, ok := c.net.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	if c.raw.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.Copy(io.Discard, c.net) // ends by deadline or end of input
 	}
 }
 
-func (c *conn) cancelStatement() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cancelRunning != nil {
-		c.cancelRunning()
-	}
-}
-
-// loop serves messages until the client leaves.
-func (c *conn) loop() {
-	c.statements, c.portals = make(map[string]Statement), make(map[string]*portal)
+// loop serves messages until the client leaves, or gives the error that ends
+// the connection.
+func (c *conn) loop() error {
 	for {
+		if c.idle && c.server.closing.Load() {
+			return errShutdown
+		}
 		typ, body, err := c.read()
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && c.server.isClosing() {
-				err = pgerr.New(pgerr.AdminShutdown, "terminating connection due to administrator command")
+			if errors.Is(err, os.ErrDeadlineExceeded) && c.server.closing.Load() {
+				return errShutdown
 			}
-			c.fatal(err)
-			return
+			return err
 		}
 		if typ == 'X' {
-			return
+			return nil
 		}
+		c.idle = false
 		if err := c.dispatch(typ, body); err != nil {
-			c.fatal(err)
-			return
+			return err
+		}
+		if len(c.buf) >= flushBytes { // of a client that never asks for its answers
+			if err := c.flush(); err != nil {
+				return err
+			}
 		}
 		if c.broken != nil {
-			return
+			return c.broken
 		}
 	}
 }
 
 // read takes one message. The body is valid until the next call.
-func (c *conn) read() (byte, []byte, error) {
+func (c *conn) read() (typ byte, body []byte, err error) {
 	var head [5]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {
 		return 0, nil, err
 	}
-	n := binary.BigEndian.Uint32(head[1:])
-	if n < 4 || n > uint32(c.server.opts.MaxMessage) {
-		return 0, nil, pgerr.New(pgerr.ProtocolViolation, "invalid message length")
+	size := binary.BigEndian.Uint32(head[1:])
+	if size < 4 || size > uint32(c.server.opts.MaxMessageBytes) {
+		return 0, nil, pgerr.New(pgerr.ProtocolViolation, "invalid message length").
+			WithDetail("A message can have up to %d bytes.", c.server.opts.MaxMessageBytes)
 	}
-	body := make([]byte, n-4)
-	_, err := io.ReadFull(c.in, body)
-	return head[0], body, err
+	c.server.metrics.receivedBytes.Add(float64(size) + 1)
+	left := int(size) - 4
+	body = c.body[:0]
+	for left > 0 {
+		step := min(left, max(bodyStep, len(body)))
+		at := len(body)
+		body = slices.Grow(body, step)[:at+step]
+		if _, err := io.ReadFull(c.in, body[at:]); err != nil {
+			return 0, nil, err
+		}
+		left -= step
+	}
+	if cap(body) <= idleBytes {
+		c.body = body
+	}
+	return head[0], body, nil
 }
 
-// dispatch serves one message. An error it returns ends the connection.
+// dispatch serves one message. An error it gives ends the connection.
 func (c *conn) dispatch(typ byte, body []byte) error {
-	var m pgproto3.FrontendMessage
 	switch typ {
-	case 'Q':
-		m = &pgproto3.Query{}
-	case 'P':
-		m = &pgproto3.Parse{}
-	case 'B':
-		m = &pgproto3.Bind{}
-	case 'D':
-		m = &pgproto3.Describe{}
-	case 'E':
-		m = &pgproto3.Execute{}
-	case 'C':
-		m = &pgproto3.Close{}
-	case 'S', 'H':
-	case 'd', 'c', 'f': // COPY data without a COPY: ignored, as PostgreSQL does
-		return nil
-	case 'F':
-		c.fail(pgerr.New(pgerr.FeatureNotSupported, "function calls by the protocol are not supported"))
+	case 'S':
 		return c.sync()
+	case 'd', 'c', 'f': // COPY data without a COPY: a client may not know yet that it failed
+		return nil
+	case 'Q', 'P', 'B', 'D', 'E', 'C', 'H', 'F':
 	default:
 		return pgerr.New(pgerr.ProtocolViolation, "invalid frontend message type %d", typ)
 	}
-	if m != nil {
-		if err := m.Decode(body); err != nil {
-			return pgerr.New(pgerr.ProtocolViolation, "invalid message format").Wrap(err)
-		}
-	}
-	switch {
-	case typ == 'S':
-		return c.sync()
-	case typ == 'H':
-		return c.flush()
-	case c.skipping && typ != 'Q':
+	if c.skipping {
 		return nil
 	}
-	if q, ok := m.(*pgproto3.Query); ok {
-		c.skipping = false
-		return c.query(q.String)
+	switch typ {
+	case 'H':
+		return c.flush()
+	case 'Q':
+		return c.query(body)
+	case 'F':
+		if err := c.fail(pgerr.New(pgerr.FeatureNotSupported, "function calls by the protocol are not supported")); err != nil {
+			return err
+		}
+		return c.sync()
 	}
-	if err := c.extended(m); err != nil {
-		c.fail(err)
+	if err := c.extended(typ, body); err != nil {
+		if err := c.fail(err); err != nil {
+			return err
+		}
 		c.skipping = true
 		return c.flush() // an error is never held back until Sync
 	}
@@ -263,29 +243,56 @@ func (c *conn) sync() error {
 	return c.ready(status)
 }
 
+// decode reads a message's body.
+func decode(m pgproto3.FrontendMessage, body []byte) error {
+	if err := m.Decode(body); err != nil {
+		return pgerr.New(pgerr.ProtocolViolation, "invalid message format")
+	}
+	return nil
+}
+
+// checkText refuses what is not in the encoding that was agreed on. A NUL ends
+// strings of the protocol, so no text has one.
+func checkText(text []byte) error {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == 0 || r == utf8.RuneError && n == 1 {
+			return pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\": 0x%02x", text[i])
+		}
+		i += n
+	}
+	return nil
+}
+
 // query runs the statements of a simple Query until one fails.
-func (c *conn) query(sql string) error {
-	ctx, done := c.statement()
-	err := c.runAll(ctx, sql)
+func (c *conn) query(body []byte) error {
+	c.registry.DropStatement("")
+	c.registry.DropPortal("")
+	ctx, done := c.running()
+	err := c.runAll(ctx, body)
 	done()
 	if err != nil {
-		c.fail(err)
-	}
-	if p := c.portals[""]; p != nil {
-		p.Close()
-		delete(c.portals, "")
+		if err := c.fail(err); err != nil {
+			return err
+		}
 	}
 	return c.sync()
 }
 
-func (c *conn) runAll(ctx context.Context, sql string) error {
-	list, err := c.session.Parse(ctx, sql, nil)
+func (c *conn) runAll(ctx context.Context, body []byte) error {
+	var q pgproto3.Query
+	if err := decode(&q, body); err != nil {
+		return err
+	}
+	if err := checkText(body[:len(body)-1]); err != nil {
+		return err
+	}
+	list, err := c.session.Parse(ctx, q.String, nil)
 	if err != nil {
 		return err
 	}
 	if len(list) == 0 {
-		c.send(&pgproto3.EmptyQueryResponse{})
-		return nil
+		c.complete("")
 	}
 	for _, st := range list {
 		if err := c.runSimple(ctx, st); err != nil {
@@ -301,12 +308,17 @@ func (c *conn) runSimple(ctx context.Context, st Statement) error {
 		return err
 	}
 	defer p.Close()
-	columns := p.Columns()
-	formats := make([]int16, len(columns))
-	if columns != nil {
-		c.describe(columns, formats)
+	if len(st.Params()) > 0 {
+		return pgerr.New(pgerr.UndefinedParameter, "there is no parameter $1")
 	}
-	tag, _, err := p.Run(ctx, &RowWriter{conn: c, columns: columns, formats: formats}, 0)
+	columns := p.Columns()
+	if len(columns) > maxColumns {
+		return errColumns()
+	}
+	if columns != nil {
+		c.describe(columns, nil)
+	}
+	tag, _, err := p.Run(ctx, newRowWriter(c, columns, make([]int16, len(columns))), 0)
 	if err != nil {
 		return err
 	}
@@ -314,26 +326,6 @@ func (c *conn) runSimple(ctx context.Context, st Statement) error {
 	return nil
 }
 
-func (c *conn) complete(tag string) {
-	if tag == "" {
-		c.send(&pgproto3.EmptyQueryResponse{})
-		return
-	}
-	c.send(&pgproto3.CommandComplete{CommandTag: []byte(tag)})
-}
-
-// describe sends a RowDescription.
-func (c *conn) describe(columns []Column, formats []int16) {
-	d := &pgproto3.RowDescription{Fields: make([]pgproto3.FieldDescription, len(columns))}
-	for i, col := range columns {
-		format := int16(0)
-		if i < len(formats) {
-			format = formats[i]
-		}
-		d.Fields[i] = pgproto3.FieldDescription{
-			Name: []byte(col.Name), TableOID: uint32(col.TableOID), TableAttributeNumber: uint16(col.Attr),
-			DataTypeOID: uint32(col.Type.OID), DataTypeSize: typeLen(col.Type), TypeModifier: col.Type.Mod, Format: format,
-		}
-	}
-	c.send(d)
+func errColumns() error {
+	return pgerr.New(pgerr.TooManyColumns, "target lists can have at most %d entries", maxColumns)
 }

@@ -1,157 +1,155 @@
 package pgwire
 
 import (
+	"context"
+	"math"
+	"strings"
+
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
 
-// maxNamed bounds the prepared statements, and the portals, of a connection.
-const maxNamed = 10_000
-
-// portal is a bound statement with the formats of its result.
-type portal struct {
-	Portal
-	formats []int16
-	writer  *RowWriter
-	tag     string // of a portal that has ended
-	ended   bool
-}
-
-// typeLen is the size that RowDescription gives of a type.
-func typeLen(t pgtypes.Type) int16 {
-	if info := pgtypes.Lookup(t.OID); info != nil {
-		return info.Len
-	}
-	return -1
-}
-
 // extended serves a message of the extended protocol.
-func (c *conn) extended(m pgproto3.FrontendMessage) error {
-	ctx, done := c.statement()
+func (c *conn) extended(typ byte, body []byte) error {
+	switch typ {
+	case 'D':
+		return c.describeNamed(body)
+	case 'C':
+		return c.closeNamed(body)
+	}
+	ctx, done := c.running()
 	defer done()
-	switch m := m.(type) {
-	case *pgproto3.Parse:
-		oids := make([]pgtypes.OID, len(m.ParameterOIDs))
-		for i, o := range m.ParameterOIDs {
-			oids[i] = pgtypes.OID(o)
-		}
-		if _, dup := c.statements[m.Name]; dup && m.Name != "" {
-			return pgerr.New(pgerr.DuplicatePreparedStatement, "prepared statement \"%s\" already exists", m.Name)
-		}
-		if len(c.statements) >= maxNamed {
-			return pgerr.New(pgerr.ProgramLimitExceeded, "too many prepared statements")
-		}
-		list, err := c.session.Parse(ctx, m.Query, oids)
-		if err != nil {
+	switch typ {
+	case 'P':
+		return c.parse(ctx, body)
+	case 'B':
+		return c.bind(ctx, body)
+	default:
+		return c.execute(ctx, body)
+	}
+}
+
+func (c *conn) parse(ctx context.Context, body []byte) error {
+	var m pgproto3.Parse
+	if err := decode(&m, body); err != nil {
+		return err
+	}
+	for _, text := range []string{m.Name, m.Query} {
+		if err := checkText([]byte(text)); err != nil {
 			return err
 		}
-		if len(list) > 1 {
-			return pgerr.New(pgerr.SyntaxError, "cannot insert multiple commands into a prepared statement")
-		}
-		var st Statement // nil: an empty statement
-		if len(list) == 1 {
-			st = list[0]
-		}
-		c.statements[m.Name] = st
-		c.send(&pgproto3.ParseComplete{})
-		return nil
-	case *pgproto3.Bind:
-		return c.bind(m)
-	case *pgproto3.Describe:
-		return c.describeNamed(m)
-	case *pgproto3.Execute:
-		return c.execute(m)
-	default:
-		cl, ok := m.(*pgproto3.Close)
-		if !ok {
-			return pgerr.New(pgerr.ProtocolViolation, "unexpected message")
-		}
-		if cl.ObjectType == 'S' {
-			delete(c.statements, cl.Name)
-		} else if p := c.portals[cl.Name]; p != nil {
-			p.Close()
-			delete(c.portals, cl.Name)
-		}
-		c.send(&pgproto3.CloseComplete{})
-		return nil
 	}
-}
-
-func (c *conn) named(name string) (Statement, error) {
-	st, ok := c.statements[name]
-	if !ok {
-		if name == "" {
-			return nil, pgerr.New(pgerr.InvalidStatementName, "unnamed prepared statement does not exist")
-		}
-		return nil, pgerr.New(pgerr.InvalidStatementName, "prepared statement \"%s\" does not exist", name)
+	if m.Name == "" {
+		c.registry.DropStatement("") // even if the new one fails
 	}
-	return st, nil
-}
-
-func (c *conn) bind(m *pgproto3.Bind) error {
-	st, err := c.named(m.PreparedStatement)
+	oids := make([]pgtypes.OID, len(m.ParameterOIDs))
+	for i, o := range m.ParameterOIDs {
+		oids[i] = pgtypes.OID(o)
+	}
+	list, err := c.session.Parse(ctx, m.Query, oids)
 	if err != nil {
 		return err
 	}
-	if old := c.portals[m.DestinationPortal]; old != nil {
-		if m.DestinationPortal != "" {
-			return pgerr.New(pgerr.DuplicateCursor, "cursor \"%s\" already exists", m.DestinationPortal)
-		}
-		old.Close()
-		delete(c.portals, "")
+	var st Statement = empty{}
+	switch len(list) {
+	case 0:
+	case 1:
+		st = list[0]
+	default:
+		return pgerr.New(pgerr.SyntaxError, "cannot insert multiple commands into a prepared statement")
 	}
-	if len(c.portals) >= maxNamed {
-		return pgerr.New(pgerr.ProgramLimitExceeded, "too many portals")
+	if err := c.registry.PutStatement(m.Name, st); err != nil {
+		return err
 	}
-	var want []pgtypes.OID
-	if st != nil {
-		want = st.Params()
+	c.send(&pgproto3.ParseComplete{})
+	return nil
+}
+
+func (c *conn) bind(ctx context.Context, body []byte) error {
+	var m pgproto3.Bind
+	if err := decode(&m, body); err != nil {
+		return err
 	}
-	if len(m.Parameters) != len(want) {
-		return pgerr.New(pgerr.ProtocolViolation, "bind message supplies %d parameters, but prepared statement \"%s\" requires %d",
-			len(m.Parameters), m.PreparedStatement, len(want))
+	if err := checkText([]byte(m.DestinationPortal)); err != nil {
+		return err
 	}
-	codes := m.ParameterFormatCodes
-	if len(codes) > 1 && len(codes) != len(m.Parameters) {
-		return pgerr.New(pgerr.ProtocolViolation, "bind message has %d parameter formats but %d parameters", len(codes), len(m.Parameters))
+	st, err := c.registry.Statement(m.PreparedStatement)
+	if err != nil {
+		return err
 	}
-	params := make([]Param, len(m.Parameters))
-	for i, v := range m.Parameters {
-		params[i] = Param{Format: formatAt(codes, i), Value: v}
-		if f := params[i].Format; f != 0 && f != 1 {
-			return pgerr.New(pgerr.InvalidParameterValue, "unsupported format code: %d", f)
-		}
+	params, err := bindParams(&m, len(st.Params()))
+	if err != nil {
+		return err
 	}
-	ctx, done := c.statement()
-	defer done()
-	p := &portal{}
-	if st != nil {
+	if m.DestinationPortal == "" {
+		c.registry.DropPortal("")
+	}
+	if err := c.registry.freePortal(m.DestinationPortal); err != nil {
+		return err
+	}
+	p := &portal{Portal: empty{}}
+	if _, none := st.(empty); !none {
 		if p.Portal, err = c.session.Bind(ctx, st, params); err != nil {
 			return err
 		}
-		columns := p.Columns()
-		if n := len(m.ResultFormatCodes); n > 1 && n != len(columns) {
-			p.Portal.Close()
-			return pgerr.New(pgerr.ProtocolViolation, "bind message has %d result formats but query has %d columns", n, len(columns))
-		}
-		p.formats = make([]int16, len(columns))
-		for i := range columns {
-			p.formats[i] = formatAt(m.ResultFormatCodes, i)
-		}
-		p.writer = &RowWriter{conn: c, columns: columns, formats: p.formats}
 	}
-	c.portals[m.DestinationPortal] = p
+	if p.formats, err = resultFormats(m.ResultFormatCodes, len(p.Columns())); err == nil {
+		err = c.registry.putPortal(m.DestinationPortal, p)
+	}
+	if err != nil {
+		p.Close()
+		return err
+	}
 	c.send(&pgproto3.BindComplete{})
 	return nil
 }
 
-// Close closes the portal; that of an empty statement has nothing below.
-func (p *portal) Close() {
-	if p.Portal != nil {
-		p.Portal.Close()
+// bindParams takes the parameter values of a Bind for a statement that wants n.
+func bindParams(m *pgproto3.Bind, n int) ([]Param, error) {
+	codes := m.ParameterFormatCodes
+	if len(codes) > 1 && len(codes) != len(m.Parameters) {
+		return nil, pgerr.New(pgerr.ProtocolViolation, "bind message has %d parameter formats but %d parameters",
+			len(codes), len(m.Parameters))
 	}
+	if len(m.Parameters) != n {
+		return nil, pgerr.New(pgerr.ProtocolViolation,
+			"bind message supplies %d parameters, but prepared statement \"%s\" requires %d",
+			len(m.Parameters), m.PreparedStatement, n)
+	}
+	params := make([]Param, n)
+	for i, v := range m.Parameters {
+		params[i] = Param{Format: formatAt(codes, i), Value: v}
+		switch params[i].Format {
+		case 0:
+			if err := checkText(v); err != nil {
+				return nil, err
+			}
+		case 1:
+		default:
+			return nil, errFormat(params[i].Format)
+		}
+	}
+	return params, nil
+}
+
+// resultFormats gives the format of each of n result columns.
+func resultFormats(codes []int16, n int) ([]int16, error) {
+	if n > maxColumns {
+		return nil, errColumns()
+	}
+	if len(codes) > 1 && len(codes) != n {
+		return nil, pgerr.New(pgerr.ProtocolViolation, "bind message has %d result formats but query has %d columns", len(codes), n)
+	}
+	formats := make([]int16, n)
+	for i := range formats {
+		formats[i] = formatAt(codes, i)
+		if f := formats[i]; f != 0 && f != 1 {
+			return nil, errFormat(f)
+		}
+	}
+	return formats, nil
 }
 
 // formatAt gives the format of value i: none given means text, one is for all.
@@ -166,30 +164,39 @@ func formatAt(codes []int16, i int) int16 {
 	}
 }
 
-func (c *conn) describeNamed(m *pgproto3.Describe) error {
+func errFormat(code int16) error {
+	return pgerr.New(pgerr.InvalidParameterValue, "unsupported format code: %d", code)
+}
+
+func (c *conn) describeNamed(body []byte) error {
+	var m pgproto3.Describe
+	if err := decode(&m, body); err != nil {
+		return err
+	}
 	var columns []Column
 	var formats []int16
-	if m.ObjectType == 'S' {
-		st, err := c.named(m.Name)
+	switch m.ObjectType {
+	case 'S':
+		st, err := c.registry.Statement(m.Name)
 		if err != nil {
 			return err
 		}
 		d := &pgproto3.ParameterDescription{}
-		if st != nil {
-			for _, o := range st.Params() {
-				d.ParameterOIDs = append(d.ParameterOIDs, uint32(o))
-			}
-			columns = st.Columns()
+		for _, o := range st.Params() {
+			d.ParameterOIDs = append(d.ParameterOIDs, uint32(o))
+		}
+		if columns = st.Columns(); len(columns) > maxColumns {
+			return errColumns()
 		}
 		c.send(d)
-	} else {
-		p, ok := c.portals[m.Name]
-		if !ok {
-			return pgerr.New(pgerr.InvalidCursorName, "portal \"%s\" does not exist", m.Name)
+	case 'P':
+		p, err := c.registry.portal(m.Name)
+		if err != nil {
+			return err
 		}
-		if p.Portal != nil {
-			columns, formats = p.Columns(), p.formats
-		}
+		columns, formats = p.Columns(), p.formats
+	default:
+		return pgerr.New(pgerr.ProtocolViolation, "invalid DESCRIBE message subtype %d", m.ObjectType)
 	}
 	if columns == nil {
 		c.send(&pgproto3.NoData{})
@@ -199,23 +206,28 @@ func (c *conn) describeNamed(m *pgproto3.Describe) error {
 	return nil
 }
 
-func (c *conn) execute(m *pgproto3.Execute) error {
-	p, ok := c.portals[m.Portal]
-	if !ok {
-		return pgerr.New(pgerr.InvalidCursorName, "portal \"%s\" does not exist", m.Portal)
+func (c *conn) execute(ctx context.Context, body []byte) error {
+	var m pgproto3.Execute
+	if err := decode(&m, body); err != nil {
+		return err
 	}
-	switch {
-	case p.Portal == nil:
-		c.send(&pgproto3.EmptyQueryResponse{})
-		return nil
-	case p.ended:
-		c.complete(p.tag)
+	p, err := c.registry.portal(m.Portal)
+	if err != nil {
+		return err
+	}
+	columns := p.Columns()
+	if p.ended {
+		if columns == nil {
+			return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "portal \"%s\" cannot be run", m.Portal)
+		}
+		c.complete(countless(p.tag))
 		return nil
 	}
-	ctx, done := c.statement()
-	defer done()
-	maxRows := int(min(m.MaxRows, 1<<30))
-	tag, suspended, err := p.Run(ctx, p.writer, maxRows)
+	maxRows := 0 // as are numbers that PostgreSQL takes for negative
+	if m.MaxRows <= math.MaxInt32 {
+		maxRows = int(m.MaxRows)
+	}
+	tag, suspended, err := p.Run(ctx, newRowWriter(c, columns, p.formats), maxRows)
 	if err != nil {
 		return err
 	}
@@ -223,7 +235,33 @@ func (c *conn) execute(m *pgproto3.Execute) error {
 		c.send(&pgproto3.PortalSuspended{})
 		return nil
 	}
-	p.ended, p.tag = true, tag
+	p.ended, p.tag = tag != "", tag
 	c.complete(tag)
+	return nil
+}
+
+// countless is the tag of a portal that is run again after its end: no rows.
+func countless(tag string) string {
+	verb := strings.TrimRight(tag, "0123456789")
+	if verb == tag {
+		return tag
+	}
+	return verb + "0"
+}
+
+func (c *conn) closeNamed(body []byte) error {
+	var m pgproto3.Close
+	if err := decode(&m, body); err != nil {
+		return err
+	}
+	switch m.ObjectType { // what does not exist is closed already
+	case 'S':
+		c.registry.DropStatement(m.Name)
+	case 'P':
+		c.registry.DropPortal(m.Name)
+	default:
+		return pgerr.New(pgerr.ProtocolViolation, "invalid CLOSE message subtype %d", m.ObjectType)
+	}
+	c.send(&pgproto3.CloseComplete{})
 	return nil
 }

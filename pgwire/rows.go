@@ -3,17 +3,21 @@ package pgwire
 import (
 	"encoding/binary"
 	"math"
-	"strconv"
 
+	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// flushBytes is how much output is gathered before it is written.
-const flushBytes = 64 << 10
+// maxRowBytes is what a DataRow can be: beyond, some clients' lengths overflow.
+const maxRowBytes = 1 << 30
 
-// A RowWriter encodes result rows into the connection's output, in the format
-// that the client asked for.
+// nullLength stands in place of the length of a NULL.
+const nullLength = math.MaxUint32
+
+// A RowWriter encodes result rows into the connection's output, in the formats
+// that the client asked for, and writes them as they grow. It is valid during
+// the Run that it was given to.
 type RowWriter struct {
 	conn    *conn
 	columns []Column
@@ -22,104 +26,98 @@ type RowWriter struct {
 	written int
 }
 
-// SetStyle sets how text output looks.
-func (w *RowWriter) SetStyle(s *pgtypes.TextStyle) { w.style = s }
-
-// Written gives the number of rows so far.
-func (w *RowWriter) Written() int { return w.written }
-
-// begin starts a DataRow message and gives the place of its length.
-func (w *RowWriter) begin() int {
-	w.conn.out = append(w.conn.out, 'D', 0, 0, 0, 0)
-	w.conn.out = binary.BigEndian.AppendUint16(w.conn.out, uint16(len(w.columns)))
-	return len(w.conn.out) - 6
+func newRowWriter(c *conn, columns []Column, formats []int16) *RowWriter {
+	return &RowWriter{conn: c, columns: columns, formats: formats}
 }
 
-func (w *RowWriter) end(at int) error {
-	binary.BigEndian.PutUint32(w.conn.out[at:], uint32(len(w.conn.out)-at))
+// SetStyle sets how text output looks. Without it, it looks as by default.
+func (w *RowWriter) SetStyle(s *pgtypes.TextStyle) { w.style = s }
+
+// Written gives the number of rows written in this Run.
+func (w *RowWriter) Written() int { return w.written }
+
+// begin starts a DataRow after the whole messages of the output.
+func (w *RowWriter) begin() (out []byte, at int) {
+	out = append(w.conn.begin(), 'D', 0, 0, 0, 0)
+	at = len(out) - 4
+	return binary.BigEndian.AppendUint16(out, uint16(len(w.columns))), at
+}
+
+// end makes the row part of the output.
+func (w *RowWriter) end(out []byte, at int) error {
+	if len(out)-at > maxRowBytes {
+		return pgerr.New(pgerr.ProgramLimitExceeded, "row is too large").
+			WithDetail("It has %d bytes, of %d at most.", len(out)-at, maxRowBytes)
+	}
+	binary.BigEndian.PutUint32(out[at:], uint32(len(out)-at))
+	w.conn.buf = out
 	w.written++
-	if len(w.conn.out) >= flushBytes {
+	if len(out) >= flushBytes {
 		return w.conn.flush()
 	}
 	return nil
 }
 
 // WriteRow writes one row of values in the form of package pgtypes.
-func (w *RowWriter) WriteRow(row []any) error {
-	at := w.begin()
-	for i, v := range row {
-		if err := w.value(i, v); err != nil {
-			w.conn.out = w.conn.out[:at-1] // no half row reaches the client
+func (w *RowWriter) WriteRow(row []any) (err error) {
+	out, at := w.begin()
+	for i := range w.columns {
+		if out, err = w.value(out, i, row[i]); err != nil {
 			return err
 		}
 	}
-	return w.end(at)
+	return w.end(out, at)
 }
 
-func (w *RowWriter) value(i int, v any) (err error) {
+func (w *RowWriter) value(out []byte, i int, v any) (_ []byte, err error) {
 	if v == nil {
-		w.conn.out = binary.BigEndian.AppendUint32(w.conn.out, math.MaxUint32)
-		return nil
+		return binary.BigEndian.AppendUint32(out, nullLength), nil
 	}
-	at := len(w.conn.out)
-	w.conn.out = append(w.conn.out, 0, 0, 0, 0)
+	at := len(out)
+	out = append(out, 0, 0, 0, 0)
 	if w.formats[i] == 1 {
-		w.conn.out, err = pgtypes.AppendBinary(w.conn.out, w.columns[i].Type, v)
+		out, err = pgtypes.AppendBinary(out, w.columns[i].Type, v)
 	} else {
-		w.conn.out, err = pgtypes.AppendText(w.conn.out, w.columns[i].Type, v, w.style)
+		out, err = pgtypes.AppendText(out, w.columns[i].Type, v, w.style)
 	}
-	binary.BigEndian.PutUint32(w.conn.out[at:], uint32(len(w.conn.out)-at-4))
-	return err
+	binary.BigEndian.PutUint32(out[at:], uint32(len(out)-at-4))
+	return out, err
 }
 
-// WriteBatch writes the live rows of a batch.
+// WriteBatch writes the live rows of a batch, whose first columns are those of
+// the portal.
 func (w *RowWriter) WriteBatch(b *vector.Batch) error {
 	cols := make([]*vector.Column, len(w.columns))
+	cells := make([]cell, len(w.columns))
 	for i := range cols {
 		c, err := b.Column(i)
 		if err != nil {
 			return err
 		}
-		cols[i] = c
+		cols[i], cells[i] = c, w.cell(i, c)
 	}
 	for k := range b.Live() {
 		row := b.Row(k)
-		at := w.begin()
+		out, start := w.begin()
 		for i, c := range cols {
-			if err := w.cell(i, c, row); err != nil {
-				w.conn.out = w.conn.out[:at-1]
-				return err
+			if c.IsNull(row) {
+				out = binary.BigEndian.AppendUint32(out, nullLength)
+				continue
 			}
+			if cells[i] == nil {
+				var err error
+				if out, err = w.value(out, i, c.Value(row)); err != nil {
+					return err
+				}
+				continue
+			}
+			at := len(out)
+			out = cells[i](append(out, 0, 0, 0, 0), row)
+			binary.BigEndian.PutUint32(out[at:], uint32(len(out)-at-4))
 		}
-		if err := w.end(at); err != nil {
+		if err := w.end(out, start); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// cell writes one value without boxing it where its kind allows.
-func (w *RowWriter) cell(i int, c *vector.Column, row int) error {
-	if c.IsNull(row) {
-		w.conn.out = binary.BigEndian.AppendUint32(w.conn.out, math.MaxUint32)
-		return nil
-	}
-	at := len(w.conn.out)
-	out := append(w.conn.out, 0, 0, 0, 0)
-	switch {
-	case c.Kind == vector.String && w.formats[i] == 0,
-		c.Kind == vector.String && w.columns[i].Type.OID == pgtypes.Text:
-		out = append(out, c.Str(row)...)
-	case c.Kind == vector.Hex:
-		out = c.AppendHex(out, row)
-	case c.Kind == vector.Map && w.formats[i] == 0:
-		out = c.Attrs.AppendRowJSON(out, row)
-	case c.Kind == vector.Int64 && w.formats[i] == 0 && w.columns[i].Type.OID == pgtypes.Int8:
-		out = strconv.AppendInt(out, c.Ints[row], 10)
-	default:
-		return w.value(i, c.Value(row))
-	}
-	binary.BigEndian.PutUint32(out[at:], uint32(len(out)-at-4))
-	w.conn.out = out
 	return nil
 }

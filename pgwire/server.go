@@ -1,10 +1,9 @@
 package pgwire
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"log/slog"
@@ -13,23 +12,55 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 )
 
+// alpn is the protocol name that PostgreSQL 17 registered for TLS.
+const alpn = "postgresql"
+
+// killAfter is how long statements that a shutdown has cancelled may take to
+// end before their connections are cut.
+const killAfter = time.Second
+
 // Options configure a Server. The zero value is valid.
 type Options struct {
-	MaxConnections int           // default 100
-	StartupTimeout time.Duration // from accept to the first ReadyForQuery; default 10 s
-	WriteTimeout   time.Duration // for a client to take what it asked for; default 30 s
-	MaxMessage     int           // bytes of one message; default 16 MiB
-	Logger         *slog.Logger  // default: discard
+	// MaxConnections is how many sessions may be open. Default 100.
+	MaxConnections int
+	// MaxStarting is how many connections may be without a session yet; those
+	// beyond are closed unread. Default 1000.
+	MaxStarting int
+	// StartupTimeout is the time from accept to the first ReadyForQuery. Default 10 s.
+	StartupTimeout time.Duration
+	// WriteTimeout is the time that a client may take to read 64 KiB of what it
+	// asked for. Default 30 s.
+	WriteTimeout time.Duration
+	// ProbeAfter is how long a statement runs before the server looks whether
+	// its client is still there. Default 1 s.
+	ProbeAfter time.Duration
+	// MaxMessageBytes is the longest message of a client. Default 16 MiB.
+	MaxMessageBytes int
+	// TLS accepts encrypted connections. Default: they are declined.
+	TLS *tls.Config
+	// Logger receives panics and the causes of errors. Default: discard.
+	Logger *slog.Logger
+	// Registerer receives the metrics. Default: none.
+	Registerer prometheus.Registerer
 }
 
 func (o Options) withDefaults() Options {
 	o.MaxConnections = cmp.Or(o.MaxConnections, 100)
+	o.MaxStarting = cmp.Or(o.MaxStarting, 1000)
 	o.StartupTimeout = cmp.Or(o.StartupTimeout, 10*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 30*time.Second)
-	o.MaxMessage = cmp.Or(o.MaxMessage, 16<<20)
+	o.ProbeAfter = cmp.Or(o.ProbeAfter, time.Second)
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 16<<20)
+	if o.TLS != nil {
+		o.TLS = o.TLS.Clone()
+		o.TLS.MinVersion = max(o.TLS.MinVersion, tls.VersionTLS12)
+		o.TLS.NextProtos = []string{alpn}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -38,48 +69,75 @@ func (o Options) withDefaults() Options {
 
 // A Server accepts connections and runs a session for each.
 type Server struct {
-	handler Handler
-	opts    Options
+	handler       Handler
+	opts          Options
+	metrics       *metrics
+	cancels       chan struct{} // a place for each CancelRequest being served
+	cancelPenalty time.Duration
 
-	ctx  context.Context // ends when statements must end
-	stop context.CancelFunc
-	wg   sync.WaitGroup
-	pid  atomic.Uint32
+	ctx     context.Context // ends when statements must end
+	stop    context.CancelFunc
+	quit    chan struct{} // closed when shutdown begins
+	closing atomic.Bool   // likewise; set under mu
+	wg      sync.WaitGroup
 
-	mu       sync.Mutex // guards what follows
-	byPID    map[uint32]*conn
-	listener net.Listener
-	closing  bool
+	mu        sync.Mutex // guards what follows
+	conns     map[*conn]struct{}
+	byPID     map[uint32]*conn // those that have a session or are about to
+	lastPID   uint32
+	listeners map[net.Listener]struct{}
 }
 
 // NewServer makes a server that hands its connections to h.
 func NewServer(h Handler, o Options) *Server {
-	s := &Server{handler: h, opts: o.withDefaults(), byPID: make(map[uint32]*conn)}
+	s := &Server{
+		handler: h, opts: o.withDefaults(), metrics: newMetrics(o.Registerer),
+		cancels: make(chan struct{}, cancelPlaces), cancelPenalty: cancelPenalty, quit: make(chan struct{}),
+		conns: make(map[*conn]struct{}), byPID: make(map[uint32]*conn), listeners: make(map[net.Listener]struct{}),
+	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
 
-// Serve accepts connections until Shutdown.
+// Serve accepts connections until Shutdown, which closes the listener. It may
+// be called for several listeners.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
-	s.listener = l
-	closing := s.closing
+	closing := s.closing.Load()
+	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
 	if closing {
 		return l.Close()
 	}
 	for {
 		nc, err := l.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil
+		switch {
+		case err == nil:
+			s.accept(nc)
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default: // out of descriptors: wait for one to be freed
+			s.opts.Logger.Warn("accept", "cause", err)
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-s.quit:
 			}
-			s.opts.Logger.Warn("accept", "error", err)
-			time.Sleep(10 * time.Millisecond) // out of descriptors: wait for one to be freed
-			continue
 		}
-		s.wg.Go(func() { s.serve(nc) })
 	}
+}
+
+// accept starts a connection's goroutine, which ends with the connection.
+func (s *Server) accept(nc net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() || len(s.conns)-len(s.byPID) >= s.opts.MaxStarting {
+		s.metrics.connections.WithLabelValues("refused").Inc()
+		_ = nc.Close() // nothing was promised
+		return
+	}
+	c := newConn(s, nc)
+	s.conns[c] = struct{}{}
+	s.wg.Go(c.serve)
 }
 
 // Connections counts the sessions that are open.
@@ -89,124 +147,104 @@ func (s *Server) Connections() int {
 	return len(s.byPID)
 }
 
-// Shutdown stops accepting, closes idle connections with 57P01, and lets
-// running statements end until ctx does.
+// Shutdown stops accepting, ends idle connections with 57P01 and lets running
+// statements end until ctx does; then it cancels them. It returns when every
+// connection is closed.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.closing = true
-	if s.listener != nil {
-		_ = s.listener.Close() // a second close has nothing to say
+	if !s.closing.Swap(true) {
+		close(s.quit)
 	}
-	for _, c := range s.byPID {
+	for l := range s.listeners {
+		_ = l.Close() // it may be closed already
+	}
+	for c := range s.conns {
 		c.interruptRead()
 	}
 	s.mu.Unlock()
+	defer s.stop()
+
 	done := make(chan struct{})
-	s.wg.Go(func() {
-		select {
-		case <-ctx.Done():
-			s.stop()
-		case <-done:
-		}
+	var waiter sync.WaitGroup
+	waiter.Go(func() {
+		s.wg.Wait()
+		close(done)
 	})
-	for s.Connections() > 0 && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(5 * time.Millisecond):
-		}
+	defer waiter.Wait()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
 	}
 	s.stop()
-	close(done)
-	s.mu.Lock()
-	for _, c := range s.byPID {
-		_ = c.net.Close()
+	kill := time.NewTimer(killAfter)
+	defer kill.Stop()
+	select {
+	case <-done:
+	case <-kill.C:
+		s.mu.Lock()
+		for c := range s.conns {
+			_ = c.raw.Close() // its goroutine finds out
+		}
+		s.mu.Unlock()
 	}
-	s.mu.Unlock()
-	s.wg.Wait()
 	return ctx.Err()
 }
 
-func (s *Server) isClosing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing
-}
-
-// serve runs one connection from accept to close.
-func (s *Server) serve(nc net.Conn) {
-	c := &conn{server: s, net: nc, in: bufio.NewReaderSize(nc, 16<<10)}
-	defer func() {
-		if r := recover(); r != nil {
-			s.opts.Logger.Error("a connection panicked", "panic", r, "stack", stack())
-			c.fatal(pgerr.New(pgerr.Internal, "internal error"))
-		}
-		c.close()
-	}()
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAlivePeriod(time.Minute) // best effort
-	}
-	if err := nc.SetDeadline(time.Now().Add(s.opts.StartupTimeout)); err != nil {
-		return
-	}
-	params, err := c.startup()
-	if err == nil {
-		err = c.open(params)
-	}
-	if err != nil {
-		c.fatal(err)
-		return
-	}
-	if err := nc.SetDeadline(time.Time{}); err != nil {
-		return
-	}
-	c.loop()
-}
-
-// register enters a connection; it fails beyond the limit and at shutdown.
+// register enters a connection that is to have a session; it fails beyond the
+// limit and at shutdown.
 func (s *Server) register(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		return pgerr.New(pgerr.CannotConnectNow, "the database system is shutting down")
+	err := error(nil)
+	switch {
+	case s.closing.Load():
+		err = pgerr.New(pgerr.CannotConnectNow, "the database system is shutting down")
+	case len(s.byPID) >= s.opts.MaxConnections:
+		err = pgerr.New(pgerr.TooManyConnections, "sorry, too many clients already")
 	}
-	if len(s.byPID) >= s.opts.MaxConnections {
-		return pgerr.New(pgerr.TooManyConnections, "sorry, too many clients already")
-	}
-	c.pid = s.pid.Add(1)
-	n := 4
-	if c.longKeys {
-		n = 32
-	}
-	c.key = make([]byte, n)
-	if _, err := rand.Read(c.key); err != nil {
+	if err != nil {
+		s.metrics.connections.WithLabelValues("refused").Inc()
 		return err
 	}
+	for { // clients read it as an int32
+		s.lastPID = s.lastPID&(1<<31-1) + 1
+		if s.byPID[s.lastPID] == nil {
+			break
+		}
+	}
+	c.pid, c.key = s.lastPID, newKey(c.longKeys)
 	s.byPID[c.pid] = c
+	s.metrics.connections.WithLabelValues("opened").Inc()
+	s.metrics.open.Inc()
 	return nil
 }
 
-func (s *Server) unregister(c *conn) {
+// forget drops a connection that has ended.
+func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.conns, c)
 	if s.byPID[c.pid] == c {
 		delete(s.byPID, c.pid)
+		s.metrics.open.Dec()
 	}
 }
 
 // open starts the session and greets the client.
-func (c *conn) open(params map[string]string) error {
+func (c *conn) open(first *firstPacket) error {
 	if err := c.server.register(c); err != nil {
 		return err
 	}
-	c.message('R', []byte{0, 0, 0, 0}) // AuthenticationOk
+	c.message('R', 0, 0, 0, 0) // AuthenticationOk
 	session, err := c.server.handler.Open(c.server.ctx, Startup{
-		User: params["user"], Database: cmp.Or(params["database"], params["user"]), Parameters: params,
-		RemoteAddr: c.net.RemoteAddr(), PID: c.pid, Conn: c,
+		User: first.user, Database: cmp.Or(first.database, first.user), Parameters: first.settings,
+		RemoteAddr: c.raw.RemoteAddr(), TLS: c.tls, PID: c.pid, Conn: c, Registry: c.registry,
 	})
 	if err != nil {
-		return err
+		return pgerr.From(err)
 	}
 	c.session = session
-	c.message('K', append(binary.BigEndian.AppendUint32(nil, c.pid), c.key...))
+	c.message('K', append(binary.BigEndian.AppendUint32(nil, c.pid), c.key...)...)
 	return c.ready(c.session.Sync(c.server.ctx, false))
 }
