@@ -132,8 +132,12 @@ func Open(dir string, o Options) (*DB, error) {
 // walError keeps the cause and adds the engine's own sentinel.
 func walError(err error) error {
 	for _, pair := range []struct{ cause, sentinel error }{
-		{wal.ErrCorrupt, ErrCorrupt}, {wal.ErrGap, ErrCorrupt}, {wal.ErrOverloaded, ErrOverloaded},
-		{wal.ErrNoSpace, ErrDiskFull}, {wal.ErrFailed, ErrFailed}, {wal.ErrClosed, ErrClosed},
+		{wal.ErrCorrupt, ErrCorrupt},
+		{wal.ErrGap, ErrCorrupt},
+		{wal.ErrOverloaded, ErrOverloaded},
+		{wal.ErrNoSpace, ErrDiskFull},
+		{wal.ErrFailed, ErrFailed},
+		{wal.ErrClosed, ErrClosed},
 	} {
 		if errors.Is(err, pair.cause) {
 			return fmt.Errorf("%w: %w", pair.sentinel, err)

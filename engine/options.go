@@ -111,9 +111,15 @@ func (o Options) withDefaults() (Options, error) {
 		name  string
 		value int64
 	}{
-		{"MaxMemtableBytes", o.MaxMemtableBytes}, {"MaxMemtableRows", int64(o.MaxMemtableRows)}, {"MaxMemtableAge", int64(o.MaxMemtableAge)},
-		{"MaxWALBytes", o.MaxWALBytes}, {"MaxInFlightBytes", o.MaxInFlightBytes}, {"BlockCacheBytes", o.BlockCacheBytes},
-		{"HotCacheBytes", o.HotCacheBytes}, {"ReplaceHorizon", int64(o.ReplaceHorizon)}, {"CloseTimeout", int64(o.CloseTimeout)},
+		{"MaxMemtableBytes", o.MaxMemtableBytes},
+		{"MaxMemtableRows", int64(o.MaxMemtableRows)},
+		{"MaxMemtableAge", int64(o.MaxMemtableAge)},
+		{"MaxWALBytes", o.MaxWALBytes},
+		{"MaxInFlightBytes", o.MaxInFlightBytes},
+		{"BlockCacheBytes", o.BlockCacheBytes},
+		{"HotCacheBytes", o.HotCacheBytes},
+		{"ReplaceHorizon", int64(o.ReplaceHorizon)},
+		{"CloseTimeout", int64(o.CloseTimeout)},
 	} {
 		if p.value < 0 {
 			return o, fmt.Errorf("engine: %s %d is negative", p.name, p.value)
