@@ -177,7 +177,7 @@ func corrupt(format string, args ...any) error {
 // checked when they are decoded.
 func Open(schema *vector.Schema, raw []byte) (*Block, error) {
 	if len(raw) < headerSize+padding || string(raw[:8]) != magic {
-		return nil, corrupt("no block header")
+		return nil, corrupt("no header of a block of version 1")
 	}
 	le := binary.LittleEndian
 	rows, count, size := int(le.Uint32(raw[8:])), int(le.Uint32(raw[12:])), int(le.Uint32(raw[16:]))

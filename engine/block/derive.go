@@ -199,14 +199,12 @@ func (e *encoder) addBase(b codeBase) {
 
 // mapFrom makes a column a function of the codes of another, if it is.
 func (e *encoder) mapFrom(t textColumn, valid vector.Bitmap) []byte {
-	numbers := t.codes // 1 + code, 0 for NULL
+	numbers := make([]uint32, len(e.picks)) // 1 + code, 0 for NULL
 	if valid == nil {
-		numbers = make([]uint32, len(t.codes))
 		for i, code := range t.codes {
 			numbers[i] = code + 1
 		}
 	} else {
-		numbers = make([]uint32, len(e.picks))
 		at := 0
 		for i := range numbers {
 			if valid.Get(i) {

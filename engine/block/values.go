@@ -158,7 +158,11 @@ func (b *Block) reference(c chunk, r *reader, width int, valid vector.Bitmap) ([
 		if row < 0 || row >= int64(b.rows) {
 			return nil, corrupt("column %q refers to row %d", c.name, row)
 		}
-		copy(out[i*width:(i+1)*width], target.HexBytes(int(row)))
+		if width == 8 {
+			binary.NativeEndian.PutUint64(out[8*i:], binary.NativeEndian.Uint64(target.Raw[8*row:]))
+		} else {
+			copy(out[i*width:(i+1)*width], target.HexBytes(int(row)))
+		}
 	}
 	return out, r.err(c)
 }
