@@ -108,7 +108,7 @@ func (r *reader) codes(n, count int) []uint32 {
 	}
 	out := make([]uint32, n)
 	unpackCodes(r.packed(n, width), width, out)
-	if !below(out, uint32(count)) {
+	if count>>width == 0 && !below(out, uint32(count)) {
 		r.fail()
 		clear(out)
 	}
