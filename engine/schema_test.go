@@ -139,19 +139,6 @@ func mustOpen(t testing.TB, o Options) *DB {
 	return db
 }
 
-// mustOpenChecked closes and checks the store when the test ends.
-func mustOpenChecked(t testing.TB, o Options) *DB {
-	t.Helper()
-	db := mustOpen(t, o)
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		checkFolder(t, o.FS, "db")
-	})
-	return db
-}
-
 func mustAppend(t testing.TB, db *DB, kind record.Type, body string) {
 	t.Helper()
 	if err := db.Append(context.Background(), testRequest(kind, body)); err != nil {

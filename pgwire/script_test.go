@@ -29,8 +29,8 @@ func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		synctest.Test(t, func(t *testing.T) {
 			p := &player{clients: make(map[string]*client)}
+			defer p.end(t)
 			datadriven.RunTest(t, path, p.step)
-			p.end(t)
 		})
 	})
 }
@@ -45,8 +45,9 @@ type player struct {
 
 // client is one connection as its client sees it.
 type client struct {
-	conn   net.Conn
-	reader sync.WaitGroup
+	conn net.Conn
+	wg   sync.WaitGroup // reader and writer
+	sent chan []byte    // a pipe has no buffer as a network has
 
 	mu     sync.Mutex // guards the fields below
 	wake   *sync.Cond
@@ -73,13 +74,16 @@ func (p *player) end(t *testing.T) {
 	p.shutdown.Wait()
 	for _, c := range p.clients {
 		c.resume()
+		close(c.sent)
 		_ = c.conn.Close()
-		c.reader.Wait()
+		c.wg.Wait()
 	}
 	if p.server == nil {
 		return
 	}
-	if err := p.server.Shutdown(t.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := p.server.Shutdown(ctx); err != nil && err != context.DeadlineExceeded {
 		t.Error(err)
 	}
 }
@@ -119,7 +123,9 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 		c.take() // printed by startup.txt
 		return ""
 	case "cancel":
-		target := p.clients["a"]
+		from := "a"
+		d.MaybeScanArgs(t, "of", &from)
+		target := p.clients[from]
 		key := append(binary.BigEndian.AppendUint32(nil, target.pid), target.key...)
 		if d.HasArg("wrong") {
 			key[len(key)-1] ^= 1
@@ -155,11 +161,16 @@ func (p *player) client(t *testing.T, d *datadriven.TestData) *client {
 		p.start(t, nil)
 	}
 	near, far := net.Pipe()
-	c := &client{conn: near}
+	c := &client{conn: near, sent: make(chan []byte, 100)}
 	c.wake = sync.NewCond(&c.mu)
 	p.clients[name] = c
 	p.server.accept(far)
-	c.reader.Go(c.read)
+	c.wg.Go(c.read)
+	c.wg.Go(func() {
+		for b := range c.sent {
+			_, _ = c.conn.Write(b) // the transcript says that the connection is closed
+		}
+	})
 	return c
 }
 
@@ -189,8 +200,7 @@ func (c *client) resume() {
 	c.wake.Signal()
 }
 
-// write ignores errors: the transcript says that the connection is closed.
-func (c *client) write(b []byte) { _, _ = c.conn.Write(b) }
+func (c *client) write(b []byte) { c.sent <- b }
 
 // take gives the transcript of what came.
 func (c *client) take() string {
@@ -237,7 +247,7 @@ func (c *client) describe(typ byte, body []byte) string {
 		return fmt.Sprintf("ParameterStatus %s=%s", m.Name, m.Value)
 	case 'v':
 		n := binary.BigEndian.Uint32(body)
-		return fmt.Sprintf("NegotiateProtocolVersion %d.%d %q", n>>16, n&0xffff, strings.Split(strings.TrimSuffix(string(body[8:]), "\x00"), "\x00"))
+		return fmt.Sprintf("NegotiateProtocolVersion %d.%d %d:%q", n>>16, n&0xffff, binary.BigEndian.Uint32(body[4:]), body[8:])
 	case 'Z':
 		return fmt.Sprintf("ReadyForQuery %s", body)
 	case 'T':

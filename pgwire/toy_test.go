@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/cockroachdb/apd/v3"
 
@@ -26,7 +25,7 @@ import (
 //	prepare NAME STATEMENT, deallocate, close all, begin, commit, rollback
 //	set NAME VALUE  reports a setting
 //	notice TEXT, fail CODE TEXT, sleep, panic, unsendable, nothing
-type toy struct{ t testing.TB }
+type toy struct{}
 
 func (h toy) Open(_ context.Context, s Startup) (Session, error) {
 	if s.User == "nobody" {

@@ -288,8 +288,7 @@ func (s *scope) overGroups(e expr.Expr) expr.Expr { return s.overGroupsIn(e, fal
 
 func (s *scope) overGroupsIn(e expr.Expr, inSubquery bool) expr.Expr {
 	g := &s.grouped
-	var walk func(e expr.Expr, sub bool) expr.Expr
-	walk = func(e expr.Expr, sub bool) expr.Expr {
+	walk := func(e expr.Expr, sub bool) expr.Expr {
 		return rewriteIn(e, sub, func(e expr.Expr, sub bool) expr.Expr {
 			if _, isConst := e.(*expr.Const); isConst {
 				return nil
