@@ -227,7 +227,9 @@ func (c *conn) execute(ctx context.Context, body []byte) error {
 	if m.MaxRows <= math.MaxInt32 {
 		maxRows = int(m.MaxRows)
 	}
+	p.running = true
 	tag, suspended, err := p.Run(ctx, newRowWriter(c, columns, p.formats), maxRows)
+	p.running = false
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type portal struct {
 	Portal
 	formats []int16 // by column: 0 text, 1 binary
 	hold    bool    // outlives its transaction
+	running bool    // runs now, and so is not to be closed
 	ended   bool    // has given its last row
 	tag     string  // once ended
 }
@@ -116,10 +117,11 @@ func (r *Registry) freePortal(name string) error {
 	return nil
 }
 
-// DropPortal closes a portal and reports whether there was one.
+// DropPortal closes a portal and reports whether there was one. The one that
+// runs now, with a COMMIT or CLOSE ALL in it, stays until it has ended.
 func (r *Registry) DropPortal(name string) bool {
 	p, ok := r.portals[name]
-	if ok {
+	if ok && !p.running {
 		delete(r.portals, name)
 		p.Close()
 	}

@@ -96,7 +96,7 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 	case "wait":
 		time.Sleep(duration(t, d)) // synctest's clock
 	case "shutdown":
-		ctx, cancel := context.WithTimeout(t.Context(), duration(t, d))
+		ctx, cancel := context.WithTimeout(context.Background(), duration(t, d))
 		p.shutdown.Go(func() {
 			defer cancel()
 			p.result = p.server.Shutdown(ctx)
@@ -104,6 +104,8 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 	case "ended":
 		p.shutdown.Wait()
 		return fmt.Sprintf("error %v, connections %d\n", p.result, p.server.Connections())
+	case "sessions":
+		return fmt.Sprintln(p.server.Connections())
 	case "log":
 		return fmt.Sprintf("panic %t, secret %t\n", strings.Contains(p.log.String(), "a toy's panic"), strings.Contains(p.log.String(), "/secret"))
 	}

@@ -76,6 +76,10 @@ func (s *toySession) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([
 		if len(words) == 0 || words[0] == "--" {
 			continue
 		}
+		words[0] = strings.ToLower(words[0])
+		if !toyFits(words) {
+			return nil, pgerr.New(pgerr.SyntaxError, "wrong arguments of %s", words[0])
+		}
 		st := &toyStatement{session: s, words: words, params: oids}
 		if err := st.describe(); err != nil {
 			return nil, err
@@ -83,6 +87,23 @@ func (s *toySession) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([
 		out = append(out, st)
 	}
 	return out, nil
+}
+
+// toyFits checks the arguments of a statement: words and small numbers.
+func toyFits(words []string) bool {
+	args := map[string]string{
+		"rows": "n", "wide": "nn", "declare": "wn", "fetch": "wn", "prepare": "ww", "sum": "ww", "set": "ww",
+		"fail": "ww", "many": "n",
+	}[words[0]]
+	if len(words) <= len(args) {
+		return false
+	}
+	for i, kind := range args {
+		if n, err := strconv.Atoi(words[i+1]); kind == 'n' && (err != nil || n < 0 || n > 1_000_000) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *toySession) Bind(_ context.Context, st Statement, params []Param) (Portal, error) {
