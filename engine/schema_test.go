@@ -113,7 +113,8 @@ func testRequest(kind record.Type, body string) Request {
 func testOptions(fs vfs.FS) Options {
 	return Options{
 		FS: fs, Tables: testTables, Decode: decodeTest, BlockRows: 16, MinFreeShare: -1, HotCacheBytes: 1 << 16,
-		WAL: wal.Options{SegmentBytes: 8 << 10, Spares: 1},
+		CloseTimeout: time.Hour, // a busy machine is no failure; go test shows where one hangs
+		WAL:          wal.Options{SegmentBytes: 8 << 10, Spares: 1},
 	}
 }
 
@@ -136,6 +137,19 @@ func mustOpen(t testing.TB, o Options) *DB {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
+	return db
+}
+
+// mustOpenChecked closes and checks the store when the test ends.
+func mustOpenChecked(t testing.TB, o Options) *DB {
+	t.Helper()
+	db := mustOpen(t, o)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		checkFolder(t, o.FS, "db")
+	})
 	return db
 }
 

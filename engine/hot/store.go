@@ -29,6 +29,7 @@ var (
 type Store struct {
 	db     *pebble.DB
 	failed chan struct{} // closed by the first error of a background write
+	ending chan struct{} // closed by Close
 	once   sync.Once
 	fatal  error // set before failed is closed
 
@@ -47,11 +48,11 @@ type Options struct {
 
 // Open opens or creates the store in dir.
 func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
-	s := &Store{failed: make(chan struct{})}
+	s := &Store{failed: make(chan struct{}), ending: make(chan struct{})}
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
 	opts := &pebble.Options{
-		FS: fs, DisableWAL: true, ReadOnly: o.ReadOnly, ErrorIfNotExists: o.ReadOnly,
+		FS: fence{s.failed, s.ending}.wrap(fs), DisableWAL: true, ReadOnly: o.ReadOnly, ErrorIfNotExists: o.ReadOnly,
 		Logger:                      logger{log: o.Logger, store: s},
 		Cache:                       cache,
 		MemTableSize:                64 << 20, // a batch above half of it becomes a memtable of its own
@@ -218,6 +219,7 @@ func (s *Store) Close() error {
 		return ErrClosed
 	}
 	s.closed = true
+	close(s.ending)
 	return s.db.Close()
 }
 
