@@ -133,7 +133,7 @@ func TestPGXBatch(t *testing.T) {
 	}
 }
 
-// Rows whose messages end at, before and behind the sizes of buffers.
+// w30 at the edges: rows whose messages end at, before and behind the sizes of buffers.
 func TestRowSizes(t *testing.T) {
 	host, port := listen(t, Options{})
 	conn := connectPGX(t, fmt.Sprintf("postgres://alice@%s:%s/db", host, port))
@@ -157,24 +157,31 @@ func TestRowSizes(t *testing.T) {
 	}
 }
 
-// A context that ends sends a CancelRequest on a connection of its own.
+// w33: a statement is cancelled by the client's own request, while the server
+// looks whether the client is still there; the connection lives on.
 func TestPGXCancel(t *testing.T) {
-	for _, version := range []string{"3.0", "3.2"} {
-		t.Run(version, func(t *testing.T) {
-			host, port := listen(t, Options{})
-			conn := connectPGX(t, fmt.Sprintf("postgres://alice@%s:%s/db?max_protocol_version=%s", host, port, version))
-			stop := time.AfterFunc(20*time.Millisecond, func() {
-				if err := conn.PgConn().CancelRequest(context.Background()); err != nil {
-					t.Error(err)
-				}
+	for _, options := range []string{
+		"sslmode=disable&max_protocol_version=3.0", "sslmode=disable&max_protocol_version=3.2", "sslmode=require",
+	} {
+		t.Run(options, func(t *testing.T) {
+			host, port := listen(t, Options{
+				ProbeAfter: time.Millisecond, TLS: &tls.Config{Certificates: []tls.Certificate{certificate(t)}},
 			})
-			defer stop.Stop()
-			var pgErr *pgconn.PgError
-			if _, err := conn.Exec(t.Context(), "sleep"); !errors.As(err, &pgErr) || pgErr.Code != "57014" {
-				t.Errorf("got %v", err)
-			}
-			if _, err := conn.Exec(t.Context(), "nothing"); err != nil {
-				t.Error(err)
+			conn := connectPGX(t, fmt.Sprintf("postgres://alice@%s:%s/db?%s", host, port, options))
+			for range 3 {
+				stop := time.AfterFunc(20*time.Millisecond, func() {
+					if err := conn.PgConn().CancelRequest(context.Background()); err != nil {
+						t.Error(err)
+					}
+				})
+				var pgErr *pgconn.PgError
+				if _, err := conn.Exec(t.Context(), "sleep"); !errors.As(err, &pgErr) || pgErr.Code != "57014" {
+					t.Fatalf("got %v", err)
+				}
+				stop.Stop()
+				if tag, err := conn.Exec(t.Context(), "rows 3"); err != nil || tag.RowsAffected() != 3 {
+					t.Errorf("got %v, %v", tag, err)
+				}
 			}
 		})
 	}
@@ -225,7 +232,7 @@ func TestLibPQ(t *testing.T) {
 	}
 }
 
-// TLS is taken up by SSLRequest, and from the first byte with ALPN.
+// w00, w02: TLS is taken up by SSLRequest, and from the first byte with ALPN.
 func TestTLS(t *testing.T) {
 	host, port := listen(t, Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate(t)}}})
 	conn := connectPGX(t, fmt.Sprintf("postgres://alice@%s:%s/db?sslmode=require", host, port))
@@ -258,7 +265,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A client that pipelines plaintext behind its SSLRequest is not served.
+// w00: a client that pipelines plaintext behind its SSLRequest is not served.
 func TestTLSStuffing(t *testing.T) {
 	host, port := listen(t, Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate(t)}}})
 	raw, err := net.Dial("tcp", net.JoinHostPort(host, port))

@@ -228,8 +228,8 @@ func (c *conn) execute(ctx context.Context, body []byte) error {
 		maxRows = int(m.MaxRows)
 	}
 	p.running = true
+	defer func() { p.running = false }()
 	tag, suspended, err := p.Run(ctx, newRowWriter(c, columns, p.formats), maxRows)
-	p.running = false
 	if err != nil {
 		return err
 	}
