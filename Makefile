@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/tael-sql
-	go build -trimpath -o $(BIN) ./cmd/tael-sql
+	go build -o $(BIN) ./cmd/tael-sql
 
 demo: build ## run the gateway on simulated services, print a tour of queries, stay up
 	$(BIN) demo
