@@ -7,7 +7,7 @@ RACE := ./catalog/... ./engine/... ./internal/arch/... ./internal/exec/... ./int
 	./internal/ingest/... ./internal/otlp/... ./internal/pgerr/... ./internal/pgtypes/... \
 	./internal/vector/... ./pgwire/... ./tables/... ./wal/...
 
-.PHONY: help build demo test check bench run clean
+.PHONY: help build demo test check bench bench-smoke crash fuzz clients-smoke run clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
@@ -31,6 +31,17 @@ check: ## formatting, vet, static analysis, tidy modules
 
 bench: ## micro benchmarks of the storage and execution layers
 	go test -run '^$$' -bench . -benchtime 300ms ./engine/... ./wal/... ./internal/exec/... ./internal/expr/... ./internal/otlp/...
+
+crash: ## crash points, long form: POINTS=100000 make crash
+	go test ./engine -run TestCrash -count=1 -timeout 60m -crash-points $(or $(POINTS),20000)
+
+FUZZTIME ?= 30s
+fuzz: ## every fuzz target for FUZZTIME each
+	go test ./wal -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+	go test ./wal/record -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+	go test ./engine/block -run '^$$' -fuzz FuzzBlock -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+	go test ./pgwire -run '^$$' -fuzz FuzzStartup -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+	go test ./pgwire -run '^$$' -fuzz FuzzMessages -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 
 clean: ## remove what the build and the demo left
 	rm -rf bin tael-data
