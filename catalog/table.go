@@ -55,6 +55,18 @@ type Table interface {
 	Rows() int64
 }
 
+// A WritableTable is a table whose rows statements may change, within the
+// transaction that env belongs to. A row has a value for every column.
+type WritableTable interface {
+	Table
+	// Insert adds a row. Where one of the same key exists that one is given, and
+	// nothing changes.
+	Insert(env *expr.Env, row []any) (existing []any, err error)
+	// Update replaces a row as a scan, or Insert, gave it.
+	Update(env *expr.Env, old, row []any) error
+	Delete(env *expr.Env, old []any) error
+}
+
 // A ScanRequest says what a scan must give, and what it may leave out.
 type ScanRequest struct {
 	Env     *expr.Env

@@ -18,6 +18,7 @@ var (
 	ErrFailed     = errors.New("engine: stopped after an I/O error") // never passes
 	ErrLocked     = errors.New("engine: another process holds the folder")
 	ErrCorrupt    = errors.New("engine: corrupt") // a block, named by the wrapping error
+	ErrConflict   = errors.New("engine: a row has been written meanwhile")
 )
 
 // A TableSpec describes a table to store. Specs are fixed in the program; the
@@ -39,6 +40,23 @@ type Request struct {
 	Body   []byte        // the payload, decompressed
 	Rows   *vector.Rows  // what the decoder made of Body; not changed afterwards
 	Items  int           // items in Body, rejected ones included: row numbers taken
+}
+
+// A WriteSet is what one transaction writes: it becomes durable and visible as
+// one. The requests' ReceiveNanos and Source are those of Header, whose Type
+// is not used; they have no hash.
+type WriteSet struct {
+	Header   record.Header
+	Keyed    []KeyedWrite
+	Requests []Request
+}
+
+// A KeyedWrite puts a row of a keyed table, or with a nil Value deletes it.
+// Seen is the LSN of the version that it replaces, 0 if there was none.
+type KeyedWrite struct {
+	Table      uint8
+	Key, Value []byte
+	Seen       uint64
 }
 
 // A Decode turns a record back into rows, at replay exactly as on arrival.

@@ -9,15 +9,23 @@ import (
 	"github.com/tael-sql/tael-sql/wal/record"
 )
 
-// pending is a record between its WAL entry and its visibility.
+// An entry is a record between its WAL entry and its visibility.
+type entry struct {
+	header record.Header
+	parts  []*pending     // of a single request: itself
+	keyed  []keyedVersion // of a write set
+	synced *wal.Pending
+	done   chan struct{} // closed when visible, or when err is set
+	err    error
+}
+
+// pending is the rows of one request. The header is its record's, but for
+// FirstRow and MappingVersion, which are its own.
 type pending struct {
 	header record.Header
 	table  *table
 	rows   *vector.Rows
 	items  int
-	synced *wal.Pending
-	done   chan struct{} // closed when visible, or when err is set
-	err    error
 }
 
 // Append makes a request durable and visible: when it returns nil, the record
@@ -33,48 +41,71 @@ func (db *DB) Append(ctx context.Context, r Request) error {
 	if !ok {
 		return fmt.Errorf("engine: no table takes records of type %v", r.Header.Type)
 	}
-	if db.diskLow.Load() {
-		db.counters.refused.Add(1)
-		return ErrDiskFull
-	}
 	size := int64(len(r.Body))
-	inFlight := db.inFlight.Add(size)
-	defer db.inFlight.Add(-size)
-	// One request always fits. Beyond four memtables the flusher is too slow.
-	if inFlight > size && inFlight > db.opts.MaxInFlightBytes || db.memBytes.Load() > 4*db.opts.MaxMemtableBytes {
-		db.counters.refused.Add(1)
-		return ErrOverloaded
+	if err := db.admit(size); err != nil {
+		return err
 	}
+	defer db.inFlight.Add(-size)
 	if r.Header.ReceiveNanos == 0 {
 		r.Header.ReceiveNanos = db.opts.Now().UnixNano()
 	}
 	payload := record.Compress(r.Header.Codec, r.Body)
-	p := &pending{header: r.Header, table: t, rows: r.Rows, items: r.Items, done: make(chan struct{})}
-	if err := db.enqueue(p, payload); err != nil {
+	p := &pending{header: r.Header, table: t, rows: r.Rows, items: r.Items}
+	e := &entry{header: r.Header, parts: []*pending{p}, done: make(chan struct{})}
+	if err := db.enqueue(e, payload); err != nil {
 		return err
 	}
+	return db.await(ctx, e)
+}
+
+// admit takes bytes in flight, unless there are too many, or the disk is full.
+func (db *DB) admit(size int64) error {
+	if db.diskLow.Load() {
+		db.counters.refused.Add(1)
+		return ErrDiskFull
+	}
+	inFlight := db.inFlight.Add(size)
+	// One request always fits. Beyond four memtables the flusher is too slow.
+	if inFlight > size && inFlight > db.opts.MaxInFlightBytes || db.memBytes.Load() > 4*db.opts.MaxMemtableBytes {
+		db.inFlight.Add(-size)
+		db.counters.refused.Add(1)
+		return ErrOverloaded
+	}
+	return nil
+}
+
+// await waits until a record is synced and visible.
+func (db *DB) await(ctx context.Context, e *entry) error {
 	switch {
 	case db.opts.faults.ackBeforeSync:
 		return nil
 	case db.opts.faults.ackBeforeApply:
-		return walError(p.synced.Wait(ctx))
+		return walError(e.synced.Wait(ctx))
 	}
 	select {
-	case <-p.done:
-		if p.err == nil {
+	case <-e.done:
+		if e.err == nil {
 			db.counters.appended.Add(1)
 		}
-		return p.err
+		return e.err
 	case <-ctx.Done():
-		return fmt.Errorf("engine: the outcome of record %d is unknown: %w", p.header.LSN, ctx.Err())
+		return fmt.Errorf("engine: the outcome of record %d is unknown: %w", e.header.LSN, ctx.Err())
 	}
 }
 
-// enqueue gives the record its numbers and its place, in one order for the
-// WAL, the rows and the applier.
-func (db *DB) enqueue(p *pending, payload []byte) error {
+// enqueue gives a single request its numbers and its place.
+func (db *DB) enqueue(e *entry, payload []byte) error {
 	db.appendMu.Lock()
 	defer db.appendMu.Unlock()
+	p := e.parts[0]
+	p.header.FirstRow = db.nextRow[p.table.number]
+	e.header = p.header
+	return db.enqueueLocked(e, payload)
+}
+
+// enqueueLocked gives the record its place, in one order for the WAL, the rows
+// and the applier. The caller holds appendMu and has numbered the parts.
+func (db *DB) enqueueLocked(e *entry, payload []byte) error {
 	if db.closed {
 		return ErrClosed
 	}
@@ -82,14 +113,20 @@ func (db *DB) enqueue(p *pending, payload []byte) error {
 		db.counters.refused.Add(1)
 		return ErrOverloaded
 	}
-	p.header.FirstRow = db.nextRow[p.table.number]
-	lsn, synced, err := db.wal.Append(p.header, payload)
+	lsn, synced, err := db.wal.Append(e.header, payload)
 	if err != nil {
 		return walError(err)
 	}
-	db.nextRow[p.table.number] += uint64(p.items)
-	p.header.LSN, p.synced = lsn, synced
-	db.queue <- p
+	e.header.LSN, e.synced = lsn, synced
+	for _, p := range e.parts {
+		p.header.LSN = lsn
+		db.nextRow[p.table.number] = p.header.FirstRow + uint64(p.items)
+	}
+	for i := range e.keyed {
+		e.keyed[i].lsn = lsn
+		db.keyedOnWay[keyedName(e.keyed[i].table, e.keyed[i].key)] = lsn
+	}
+	db.queue <- e
 	return nil
 }
 
@@ -100,7 +137,7 @@ const maxApplied = 256
 // is closed and empty.
 func (db *DB) runApplier() {
 	for first := range db.queue {
-		batch := []*pending{first}
+		batch := []*entry{first}
 		for len(batch) < maxApplied && len(db.queue) > 0 {
 			batch = append(batch, <-db.queue)
 		}
@@ -109,7 +146,7 @@ func (db *DB) runApplier() {
 }
 
 // applySynced applies the records that are synced and releases their callers.
-func (db *DB) applySynced(batch []*pending) {
+func (db *DB) applySynced(batch []*entry) {
 	synced := 0
 	for _, p := range batch {
 		if !db.opts.faults.visibleBeforeSync {
@@ -127,6 +164,7 @@ func (db *DB) applySynced(batch []*pending) {
 			db.fail(err)
 			synced = 0
 		}
+		db.forgetOnWay(batch[:synced])
 	}
 	for i, p := range batch {
 		if i >= synced {

@@ -15,11 +15,15 @@ import (
 // Blocks are read, to verify that a key is there, before stateMu is taken. If
 // the list of blocks changes in between, because a flush ends, they are looked
 // through again.
-func (db *DB) apply(batch []*pending) error {
+func (db *DB) apply(entries []*entry) error {
+	var batch []*pending
+	for _, e := range entries {
+		batch = append(batch, e.parts...)
+	}
 	for {
 		base := db.View()
 		kills, err := db.replacedInBlocks(base, batch)
-		published := err == nil && db.publishBatch(base, batch, kills)
+		published := err == nil && db.publishBatch(base, entries, kills)
 		base.Release()
 		if err != nil || published {
 			return err
@@ -111,7 +115,7 @@ func (db *DB) verifyKey(p *pending, i int, hash uint64, h *hourIndex, kills bloc
 
 // publishBatch stores the view after the batch; false if the list of blocks is
 // no longer that of base.
-func (db *DB) publishBatch(base *View, batch []*pending, kills []blockKills) bool {
+func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) bool {
 	now := db.opts.Now()
 	db.stateMu.Lock()
 	defer db.stateMu.Unlock()
@@ -120,16 +124,21 @@ func (db *DB) publishBatch(base *View, batch []*pending, kills []blockKills) boo
 		return false
 	}
 	next := current.clone()
-	for _, p := range batch {
-		next.lsn = max(next.lsn, p.header.LSN)
-		tv := next.tables[p.table.number]
-		tv.nextRow = p.header.FirstRow + uint64(p.items)
-		switch {
-		case p.rows == nil || p.rows.N == 0:
-		case len(p.table.key) > 0:
-			db.replaceInMemtable(p, tv, now)
-		default:
-			tv.add(p.table, newMemBatch(p), now, db.opts.BlockRows)
+	for _, e := range entries {
+		next.lsn = max(next.lsn, e.header.LSN)
+		if len(e.keyed) > 0 {
+			next.keyed.add(e.keyed, now)
+		}
+		for _, p := range e.parts {
+			tv := next.tables[p.table.number]
+			tv.nextRow = p.header.FirstRow + uint64(p.items)
+			switch {
+			case p.rows == nil || p.rows.N == 0 || db.opts.faults.writeSetInPart && e.keyed != nil:
+			case len(p.table.key) > 0:
+				db.replaceInMemtable(p, tv, now)
+			default:
+				tv.add(p.table, newMemBatch(p), now, db.opts.BlockRows)
+			}
 		}
 	}
 	for number, byBlock := range kills {

@@ -23,6 +23,7 @@ type Report struct {
 	Blocks   int
 	Rows     int64 // of them live
 	Dead     int64
+	Keyed    int // versions of rows of keyed tables
 	Records  int
 	LastLSN  uint64
 	Problems []string // one line each; empty: all is sound
@@ -90,7 +91,32 @@ func (c *checker) hotStore(fs vfs.FS, dir string, specs []TableSpec) (applied ui
 	for i, t := range tables {
 		c.table(t, m.tables[i])
 	}
-	return m.applied(), c.strays(m)
+	if err := c.strays(m); err != nil {
+		return 0, err
+	}
+	return m.applied(), c.keyed(m)
+}
+
+// keyed verifies the rows of the keyed tables.
+func (c *checker) keyed(m *manifest) error {
+	lower, upper := layout.KindRange(layout.KeyedKind)
+	err := c.store.Each(lower, upper, func(key, value []byte) error {
+		v, err := decodeVersion(key, value)
+		switch {
+		case err != nil:
+			c.problem("%v", err)
+		case v.lsn > m.keyed.AppliedLSN:
+			c.problem("row %x of keyed table %d is of record %d, but %d is the last applied one", v.key, v.table, v.lsn, m.keyed.AppliedLSN)
+		default:
+			c.report.Keyed++
+		}
+		return nil
+	})
+	if errors.Is(err, hot.ErrCorrupt) {
+		c.problem("%v", err)
+		return nil
+	}
+	return err
 }
 
 // table verifies the blocks of one table.

@@ -40,18 +40,20 @@ type DB struct {
 	failure    atomic.Pointer[error]
 	counters   counters
 
-	appendMu sync.Mutex // orders numbers, WAL records and the queue
-	nextRow  []uint64   // by table: running number of its next row
-	closed   bool
+	appendMu     sync.Mutex        // orders numbers, WAL records and the queue
+	nextRow      []uint64          // by table: running number of its next row
+	keyedOnWay   map[string]uint64 // rows of keyed tables in records that are not applied yet → LSN
+	keyedApplied uint64            // the last applied record that wrote such rows
+	closed       bool
 
-	queue        chan *pending // records in LSN order, for the applier
+	queue        chan *entry   // records in LSN order, for the applier
 	blockIndexes []*blockIndex // by table; the applier's
 
 	stateMu sync.Mutex // orders the publishing of views
 	memKeys []*memKeys // by table
 
 	viewsMu   sync.Mutex
-	liveViews map[uint64]struct{} // numbers of the views that somebody holds
+	liveViews map[uint64]uint64 // number → LSN of the views that somebody holds
 
 	// The flusher's own, Open's before it starts.
 	nextBlock []uint64            // by table
@@ -103,8 +105,8 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newBlockCache(o.BlockCacheBytes),
-		byType: make(map[record.Type]*table), liveViews: make(map[uint64]struct{}),
-		queue: make(chan *pending, 4096), flushRequests: make(chan flushRequest, 1), flusherDone: make(chan struct{}),
+		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
+		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flusherDone: make(chan struct{}),
 	}
 	for i, spec := range o.Tables {
 		t := newTable(i, spec)

@@ -60,6 +60,9 @@ func (db *DB) flushDue() bool {
 		return true
 	}
 	now := db.opts.Now()
+	if len(v.keyed.runs) > 0 && now.Sub(v.keyed.oldest) >= db.opts.MaxMemtableAge {
+		return true
+	}
 	for _, tv := range v.tables {
 		if len(tv.mem) > 0 && now.Sub(tv.oldest) >= db.opts.MaxMemtableAge {
 			return true
@@ -72,7 +75,7 @@ func (db *DB) flushDue() bool {
 func (db *DB) maybeFlush() {
 	v := db.View()
 	defer v.Release()
-	bytes, full := int64(0), false
+	bytes, full := v.keyed.bytes, false
 	for _, tv := range v.tables {
 		bytes += tv.memBytes
 		full = full || tv.memRows >= db.opts.MaxMemtableRows
@@ -185,6 +188,13 @@ func (db *DB) flushBlocks() (err error) {
 		_ = db.wal.Recycle(frozen.lsn + 1)
 	}
 	writes, written := db.flushWrites(frozen, blocks)
+	keyed, err := db.keyedWrites(frozen)
+	if err != nil {
+		return err
+	}
+	if !db.opts.faults.keyedNotInBatch {
+		writes = append(writes, keyed...)
+	}
 	if err := db.commit(writes); err != nil {
 		return err
 	}
@@ -216,6 +226,7 @@ func (db *DB) freeze() *View {
 	for _, tv := range next.tables {
 		tv.frozen = len(tv.mem)
 	}
+	next.keyed.frozen = len(next.keyed.runs)
 	db.publishLocked(next)
 	next.acquire() // it is the newest, so this cannot fail
 	return next
@@ -372,6 +383,8 @@ func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write,
 		}
 		writes = append(writes, db.stateWrite(t, frozen.lsn, frozen.tables[i].nextRow))
 	}
+	keyed := layout.TableState{AppliedLSN: frozen.lsn}
+	writes = append(writes, hot.Write{Key: layout.StateKey(layout.KeyedState), Value: keyed.Append(nil)})
 	return writes, written
 }
 
@@ -416,6 +429,7 @@ func (db *DB) publishFlush(blocks []*newBlock, written map[*blockRef]bool) {
 		tv.recount()
 		db.memKeys[i] = keysOfMemtable(db.tables[i], tv)
 	}
+	next.keyed.drop(db.opts.Now())
 	db.publishLocked(next)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ func newSeed(t testing.TB) uint64 {
 type model struct {
 	spans []modelSpan // live
 	logs  []string
+	keyed map[string]string
 }
 
 type modelSpan struct {
@@ -41,6 +43,10 @@ const horizonMinutes = 24 * 60
 
 // apply takes over an acknowledged body.
 func (m *model) apply(kind record.Type, body string) {
+	if kind == record.WriteSet {
+		m.applySet(body)
+		return
+	}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSpace(line)
 		if line[0] == '!' {
@@ -63,7 +69,7 @@ func (m *model) apply(kind record.Type, body string) {
 }
 
 func (m *model) clone() *model {
-	return &model{spans: slices.Clone(m.spans), logs: slices.Clone(m.logs)}
+	return &model{spans: slices.Clone(m.spans), logs: slices.Clone(m.logs), keyed: maps.Clone(m.keyed)}
 }
 
 func (m *model) rows(table string, keep func(modelSpan) bool) []string {
@@ -71,6 +77,13 @@ func (m *model) rows(table string, keep func(modelSpan) bool) []string {
 		return slices.Sorted(slices.Values(m.logs))
 	}
 	out := []string{}
+	if table == "keyed" {
+		for key, value := range m.keyed {
+			out = append(out, key+" "+value)
+		}
+		slices.Sort(out)
+		return out
+	}
 	for _, s := range m.spans {
 		if keep == nil || keep(s) {
 			out = append(out, s.text)
@@ -118,6 +131,13 @@ func compareWithModel(rng *rand.Rand, v *View, m *model) error {
 			return fmt.Errorf("%s: metadata counts %d rows, a scan %d", table, v.Rows(table), len(got))
 		}
 	}
+	rows, err := keyedText(v, nil, nil)
+	if err != nil {
+		return err
+	}
+	if want := m.rows("keyed", nil); !slices.Equal(rows, want) {
+		return fmt.Errorf("keyed: got %q, want %q", rows, want)
+	}
 	trace := fmt.Sprintf("w%d", rng.IntN(6))
 	got, stats, err := scanText(v, ScanRequest{Table: "spans", Filters: []Filter{{Ref: ColumnRef{Field: 0}, Equals: []any{traceID(trace)}}}}, false)
 	if err != nil {
@@ -154,7 +174,7 @@ func TestModel(t *testing.T) {
 		o.BlockRows = 4 + rng.IntN(40)
 		o.MaxMemtableRows = 20 + rng.IntN(400)
 		db := mustOpen(t, o)
-		m := &model{}
+		m := &model{keyed: map[string]string{}}
 		held, heldModel := db.View(), m.clone()
 		for step := range 150 {
 			switch rng.IntN(20) {
@@ -174,6 +194,10 @@ func TestModel(t *testing.T) {
 				}
 				held.Release()
 				held, heldModel = db.View(), m.clone()
+			case 3, 4, 5, 6:
+				body := randomWriteSet(rng, "w", step)
+				mustCommit(t, db, body)
+				m.applySet(body)
 			default:
 				kind := record.Traces
 				if rng.IntN(4) == 0 {

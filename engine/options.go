@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tael-sql/tael-sql/engine/block"
+	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 )
@@ -19,6 +20,7 @@ import (
 type Options struct {
 	FS     vfs.FS // default: the operating system's
 	Tables []TableSpec
+	Keyed  []KeyedSpec
 	Decode Decode
 	Logger *slog.Logger // default: discard
 	Events Events
@@ -69,6 +71,8 @@ type faults struct {
 	replayAgain       bool // replay applies what blocks hold already
 	forgetKills       bool // rows killed while a flush runs come back after it
 	appliedApart      bool // blocks and the applied LSN are two batches
+	writeSetInPart    bool // the keyed rows of a write set become visible and durable without its requests
+	keyedNotInBatch   bool // keyed rows are not written with the LSN that says they are
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -132,12 +136,19 @@ func (o Options) checkTables() error {
 	if len(o.Tables) == 0 || o.Decode == nil {
 		return errors.New("engine: Tables and Decode must be set")
 	}
+	keyed := make(map[uint8]bool)
+	for _, t := range o.Keyed {
+		if keyed[t.ID] {
+			return fmt.Errorf("engine: keyed table %s shares its id with another", t.Name)
+		}
+		keyed[t.ID] = true
+	}
 	ids, records := make(map[uint8]bool), make(map[uint8]bool)
 	for _, t := range o.Tables {
 		if t.Schema == nil {
 			return fmt.Errorf("engine: table %d has no schema", t.ID)
 		}
-		if ids[t.ID] || records[uint8(t.Record)] {
+		if t.ID == layout.KeyedState || ids[t.ID] || records[uint8(t.Record)] {
 			return fmt.Errorf("engine: table %s shares its id or its records with another", t.Schema.Name)
 		}
 		ids[t.ID], records[uint8(t.Record)] = true, true

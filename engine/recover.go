@@ -42,6 +42,9 @@ func (db *DB) recover() error {
 	if err := db.deleteOrphans(m); err != nil {
 		return err
 	}
+	if err := db.sweepKeyed(); err != nil {
+		return err
+	}
 	first := &View{db: db, lsn: m.applied(), tables: make([]*tableView, len(db.tables))}
 	for i := range db.tables {
 		tv := &tableView{blocks: m.tables[i].blocks, nextRow: m.tables[i].state.Rows}
@@ -97,6 +100,7 @@ func hotError(err error) error {
 // A manifest is what the hot store says that there is.
 type manifest struct {
 	tables  []tableManifest
+	keyed   layout.TableState
 	orphans []layout.BlockName // deletion vectors without a manifest entry
 }
 
@@ -115,6 +119,9 @@ func (m *manifest) applied() uint64 {
 			least, any = min(least, t.state.AppliedLSN), true
 		}
 	}
+	if any { // a flush writes this state too; a folder from before it was has no such rows
+		least = min(least, cmp.Or(m.keyed.AppliedLSN, least))
+	}
 	if !any {
 		return 0
 	}
@@ -126,6 +133,15 @@ func loadManifest(store *hot.Store, tables []*table) (*manifest, error) {
 	for i, t := range tables {
 		if err := m.load(store, t, &m.tables[i]); err != nil {
 			return nil, err
+		}
+	}
+	raw, err := store.Get(layout.StateKey(layout.KeyedState))
+	if err != nil {
+		return nil, hotError(err)
+	}
+	if raw != nil {
+		if m.keyed, err = layout.DecodeState(raw); err != nil {
+			return nil, fmt.Errorf("%w: state of the keyed tables: %w", ErrCorrupt, err)
 		}
 	}
 	return m, nil
@@ -221,14 +237,11 @@ func (db *DB) replay(m *manifest) error {
 			return fmt.Errorf("%w: record %d follows record %d", ErrCorrupt, h.LSN, next-1)
 		}
 		next++
-		t, ok := db.byType[h.Type]
-		if !ok {
-			return fmt.Errorf("%w: record %d has type %v, which no table takes", ErrCorrupt, h.LSN, h.Type)
+		e, err := db.replayed(h, payload, m)
+		if err != nil {
+			return err
 		}
-		if state := m.tables[t.number].state; h.LSN <= state.AppliedLSN && !db.opts.faults.replayAgain {
-			return nil
-		}
-		return db.replayRecord(t, h, payload)
+		return db.replayEntry(e)
 	})
 	if err != nil {
 		return walError(err)
@@ -237,24 +250,76 @@ func (db *DB) replay(m *manifest) error {
 	return walError(db.wal.Recycle(db.flushedLSN.Load() + 1))
 }
 
-func (db *DB) replayRecord(t *table, h record.Header, payload []byte) error {
+// replayed decodes a record, without what blocks hold of it already.
+func (db *DB) replayed(h record.Header, payload []byte, m *manifest) (*entry, error) {
+	e := &entry{header: h}
+	if h.Type != record.WriteSet {
+		p, err := db.replayedPart(h, payload, m)
+		if p != nil {
+			e.parts = append(e.parts, p)
+		}
+		return e, err
+	}
+	set, err := record.DecodeWriteSet(slices.Clone(payload))
+	if err != nil {
+		return nil, fmt.Errorf("%w: record %d: %w", ErrCorrupt, h.LSN, err)
+	}
+	if h.LSN > m.keyed.AppliedLSN || db.opts.faults.replayAgain {
+		for _, r := range set.Rows {
+			e.keyed = append(e.keyed, keyedVersion{table: r.Table, key: r.Key, value: r.Value, deleted: r.Deleted, lsn: h.LSN})
+		}
+	}
+	for _, r := range set.Requests {
+		part := partHeader(h, r)
+		p, err := db.replayedPart(part, r.Payload, m)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			e.parts = append(e.parts, p)
+		}
+	}
+	return e, nil
+}
+
+// replayedPart decodes a request; nil if blocks hold it.
+func (db *DB) replayedPart(h record.Header, payload []byte, m *manifest) (*pending, error) {
+	t, ok := db.byType[h.Type]
+	if !ok {
+		return nil, fmt.Errorf("%w: record %d has type %v, which no table takes", ErrCorrupt, h.LSN, h.Type)
+	}
+	if h.LSN <= m.tables[t.number].state.AppliedLSN && !db.opts.faults.replayAgain {
+		return nil, nil
+	}
 	body, err := record.Decompress(h, payload, math.MaxInt32)
 	if err != nil {
-		return fmt.Errorf("%w: record %d: %w", ErrCorrupt, h.LSN, err)
+		return nil, fmt.Errorf("%w: record %d: %w", ErrCorrupt, h.LSN, err)
 	}
 	rows, items, err := db.opts.Decode(h, slices.Clone(body)) // the payload is the log's, rows may refer to the body
 	if err != nil {
-		return fmt.Errorf("%w: record %d does not decode: %w", ErrCorrupt, h.LSN, err)
+		return nil, fmt.Errorf("%w: record %d does not decode: %w", ErrCorrupt, h.LSN, err)
 	}
 	if h.FirstRow != db.nextRow[t.number] && !db.opts.faults.replayAgain && !db.opts.faults.replaySkips {
-		return fmt.Errorf("%w: record %d begins with row %d of %s, not %d", ErrCorrupt, h.LSN, h.FirstRow, t.Schema.Name, db.nextRow[t.number])
+		return nil, fmt.Errorf("%w: record %d begins with row %d of %s, not %d", ErrCorrupt, h.LSN, h.FirstRow, t.Schema.Name, db.nextRow[t.number])
 	}
 	db.nextRow[t.number] = h.FirstRow + uint64(items)
-	if err := db.apply([]*pending{{header: h, table: t, rows: rows, items: items}}); err != nil {
+	return &pending{header: h, table: t, rows: rows, items: items}, nil
+}
+
+func (db *DB) replayEntry(e *entry) error {
+	if len(e.parts)+len(e.keyed) == 0 {
+		return nil
+	}
+	if err := db.apply([]*entry{e}); err != nil {
 		return err
 	}
 	db.counters.replayed.Add(1)
-	if tv := db.view.Load().tables[t.number]; tv.memRows >= db.opts.MaxMemtableRows || tv.memBytes >= db.opts.MaxMemtableBytes {
+	v := db.view.Load()
+	full := v.keyed.bytes >= db.opts.MaxMemtableBytes
+	for _, tv := range v.tables {
+		full = full || tv.memRows >= db.opts.MaxMemtableRows || tv.memBytes >= db.opts.MaxMemtableBytes
+	}
+	if full {
 		return db.flushBlocks()
 	}
 	return nil

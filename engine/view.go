@@ -18,6 +18,7 @@ type View struct {
 	lsn        uint64
 	generation uint64 // counts the changes of the lists of blocks
 	tables     []*tableView
+	keyed      keyedView
 
 	number uint64       // in the order of publishing
 	refs   atomic.Int64 // holders, and one while it is the newest; never leaves 0
@@ -92,7 +93,7 @@ func (db *DB) publishLocked(next *View) {
 	}
 	next.refs.Store(1)
 	db.viewsMu.Lock()
-	db.liveViews[next.number] = struct{}{}
+	db.liveViews[next.number] = next.lsn
 	db.viewsMu.Unlock()
 	runtime.AddCleanup(next, db.forgetView, next.number)
 	db.view.Store(next)
@@ -112,9 +113,20 @@ func (db *DB) oldestView() uint64 {
 	return oldest
 }
 
+// oldestLSN gives the LSN of the oldest view that anybody holds.
+func (db *DB) oldestLSN() uint64 {
+	db.viewsMu.Lock()
+	defer db.viewsMu.Unlock()
+	oldest := uint64(math.MaxUint64)
+	for _, lsn := range db.liveViews {
+		oldest = min(oldest, lsn)
+	}
+	return oldest
+}
+
 // clone makes a state that can be changed: lists are replaced, never written to.
 func (v *View) clone() *View {
-	next := &View{db: v.db, lsn: v.lsn, generation: v.generation, tables: make([]*tableView, len(v.tables))}
+	next := &View{db: v.db, lsn: v.lsn, generation: v.generation, keyed: v.keyed, tables: make([]*tableView, len(v.tables))}
 	for i, t := range v.tables {
 		copied := *t
 		next.tables[i] = &copied

@@ -238,7 +238,14 @@ func (c *conn) dispatch(typ byte, body []byte) error {
 
 func (c *conn) sync() error {
 	c.skipping = false
-	status := c.session.Sync(c.server.ctx, c.failed)
+	ctx, done := c.running()
+	status, err := c.session.Sync(ctx, c.failed)
+	done()
+	if err != nil {
+		if err := c.fail(err); err != nil {
+			return err
+		}
+	}
 	c.failed = false
 	return c.ready(status)
 }
@@ -264,66 +271,74 @@ func checkText(text []byte) error {
 	return nil
 }
 
-// query runs the statements of a simple Query until one fails.
+// query runs the statements of a simple Query until one fails. The last one is
+// said to be complete when its transaction is, should that end with the Query.
 func (c *conn) query(body []byte) error {
 	c.registry.DropStatement("")
 	c.registry.DropPortal("")
 	ctx, done := c.running()
-	err := c.runAll(ctx, body)
-	done()
-	if err != nil {
-		if err := c.fail(err); err != nil {
-			return err
-		}
+	tag, err := c.runAll(ctx, body)
+	var status byte
+	if err == nil {
+		status, err = c.session.Sync(ctx, false)
 	}
-	return c.sync()
+	done()
+	if err == nil {
+		c.complete(tag)
+		return c.ready(status)
+	}
+	if err := c.fail(err); err != nil {
+		return err
+	}
+	if status == 0 {
+		return c.sync()
+	}
+	c.failed = false
+	return c.ready(status)
 }
 
-func (c *conn) runAll(ctx context.Context, body []byte) error {
+// runAll gives the tag of the last statement, which it leaves to be sent.
+func (c *conn) runAll(ctx context.Context, body []byte) (tag string, err error) {
 	var q pgproto3.Query
 	if err := decode(&q, body); err != nil {
-		return err
+		return "", err
 	}
 	if err := checkText(body[:len(body)-1]); err != nil {
-		return err
+		return "", err
 	}
 	list, err := c.session.Parse(ctx, q.String, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if len(list) == 0 {
-		c.complete("")
-	}
-	for _, st := range list {
-		if err := c.runSimple(ctx, st); err != nil {
-			return err
+	for i, st := range list {
+		if i > 0 {
+			c.complete(tag)
+		}
+		if tag, err = c.runSimple(ctx, st); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	return tag, nil
 }
 
-func (c *conn) runSimple(ctx context.Context, st Statement) error {
+func (c *conn) runSimple(ctx context.Context, st Statement) (tag string, err error) {
 	p, err := c.session.Bind(ctx, st, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer p.Close()
 	if len(st.Params()) > 0 {
-		return pgerr.New(pgerr.UndefinedParameter, "there is no parameter $1")
+		return "", pgerr.New(pgerr.UndefinedParameter, "there is no parameter $1")
 	}
 	columns := p.Columns()
 	if len(columns) > maxColumns {
-		return errColumns()
+		return "", errColumns()
 	}
 	if columns != nil {
 		c.describe(columns, nil)
 	}
-	tag, _, err := p.Run(ctx, newRowWriter(c, columns, make([]int16, len(columns))), 0)
-	if err != nil {
-		return err
-	}
-	c.complete(tag)
-	return nil
+	tag, _, err = p.Run(ctx, newRowWriter(c, columns, make([]int16, len(columns))), 0)
+	return tag, err
 }
 
 func errColumns() error {

@@ -62,8 +62,9 @@ type Session interface {
 	// only until it returns.
 	Bind(ctx context.Context, st Statement, params []Param) (Portal, error)
 	// Sync ends a run of messages, failed if one of them did: an implicit
-	// transaction ends. It gives the transaction status: I, T or E.
-	Sync(ctx context.Context, failed bool) byte
+	// transaction ends. It gives the transaction status: I, T or E. An error
+	// says that the implicit transaction could not be committed.
+	Sync(ctx context.Context, failed bool) (byte, error)
 	Close()
 }
 

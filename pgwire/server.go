@@ -246,5 +246,5 @@ func (c *conn) open(first *firstPacket) error {
 	}
 	c.session = session
 	c.message('K', append(binary.BigEndian.AppendUint32(nil, c.pid), c.key...)...)
-	return c.ready(c.session.Sync(c.server.ctx, false))
+	return c.ready('I')
 }

@@ -62,11 +62,11 @@ type toySession struct {
 
 func (s *toySession) Close() {}
 
-func (s *toySession) Sync(_ context.Context, failed bool) byte {
+func (s *toySession) Sync(_ context.Context, failed bool) (byte, error) {
 	if failed && s.status == 'T' {
 		s.status = 'E'
 	}
-	return s.status
+	return s.status, nil
 }
 
 func (s *toySession) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([]Statement, error) {

@@ -206,6 +206,17 @@ func walk(n bind.Node, visit func(bind.Node)) {
 				down(n.CTE.Query)
 				down(n.CTE.Recursive)
 			}
+		case *bind.Modify:
+			down(n.Source)
+			r.modify(n)
+		case *bind.With:
+			for _, c := range n.Modifying {
+				if !seen[c] {
+					seen[c] = true
+					down(c.Query)
+				}
+			}
+			down(n.Input)
 		}
 	}
 	down(n)

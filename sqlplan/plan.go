@@ -26,12 +26,14 @@ type Options struct {
 	// EXPLAIN; with Analyze they also count rows and time as they run.
 	Steps   *Step
 	Analyze bool
+	// Affected, where set, counts the rows that the statement changes.
+	Affected *int64
 }
 
 // Run opens the operators of a plan. Parameters must have been replaced. The
 // reader's columns are those of root.
 func Run(env *expr.Env, root bind.Node, o Options) (vector.Reader, error) {
-	c := &compiler{env: env, workers: max(o.Workers, 1), analyze: o.Analyze, ctes: make(map[*bind.CTE]*cteRows)}
+	c := &compiler{env: env, workers: max(o.Workers, 1), analyze: o.Analyze, affected: o.Affected, ctes: make(map[*bind.CTE]*cteRows)}
 	s, err := c.run(root)
 	if err != nil {
 		c.close()
@@ -60,6 +62,9 @@ type compiler struct {
 	workers int
 	analyze bool
 	ctes    map[*bind.CTE]*cteRows
+
+	top      *bind.Modify // the statement itself, where it changes rows
+	affected *int64       // counts those
 }
 
 func (c *compiler) close() {
@@ -70,7 +75,13 @@ func (c *compiler) close() {
 
 // run rewrites and compiles a whole plan.
 func (c *compiler) run(root bind.Node) (*stage, error) {
-	return c.compile(attributeColumns(foldConstants(c.env, root)))
+	root = attributeColumns(foldConstants(c.env, root))
+	top := root
+	if with, ok := top.(*bind.With); ok {
+		top = with.Input
+	}
+	c.top, _ = top.(*bind.Modify)
+	return c.compile(root)
 }
 
 // A stage is a compiled node: readers that together give its rows, and the
@@ -133,6 +144,10 @@ func (c *compiler) compileNode(n bind.Node) (*stage, error) {
 		return c.setOp(n)
 	case *bind.CTERef:
 		return c.cteRef(n)
+	case *bind.Modify:
+		return c.modify(n)
+	case *bind.With:
+		return c.with(n)
 	default:
 		return nil, errors.New("BUG: no operator for a bound node")
 	}

@@ -154,9 +154,31 @@ func (r *rewriter) node(n bind.Node) bind.Node {
 		c := *n
 		c.CTE = r.cte(n.CTE)
 		return &c
+	case *bind.Modify:
+		return r.modify(n)
+	case *bind.With:
+		c := &bind.With{Input: r.node(n.Input)}
+		for _, cte := range n.Modifying {
+			c.Modifying = append(c.Modifying, r.cte(cte))
+		}
+		return c
 	default:
 		return n
 	}
+}
+
+func (r *rewriter) modify(n *bind.Modify) *bind.Modify {
+	c := *n
+	c.Source = r.node(n.Source)
+	if n.Returning != nil {
+		c.Returning = r.items(n.Returning)
+	}
+	if n.Conflict != nil {
+		conflict := *n.Conflict
+		conflict.Set, conflict.Where = r.exprs(n.Conflict.Set), r.expr(n.Conflict.Where)
+		c.Conflict = &conflict
+	}
+	return &c
 }
 
 func (r *rewriter) cte(c *bind.CTE) *bind.CTE {

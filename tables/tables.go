@@ -23,6 +23,8 @@ const (
 	recentSpansOID
 	servicesOID
 	tracesOID
+	commentsOID
+	llmPricesOID
 )
 
 // columnsText describes the tables. A section starts with = and the table's
@@ -35,6 +37,8 @@ const (
 //	ns F G      G - F
 //	bytes F     the bytea of a String field of raw bytes
 //	row         the running number of the row
+//
+// In a keyed table the source is the column's default, - for none.
 //
 //go:embed columns.txt
 var columnsText string
@@ -72,7 +76,31 @@ func Register(c *catalog.Catalog) {
 	} {
 		c.AddTable(newTelemetry(t.oid, t.schema, sections[t.schema.Name], t.key))
 	}
+	for _, t := range keyedTables {
+		c.AddTable(newKeyed(t.oid, t.name, t.id, sections[t.name], t.key))
+	}
 	registerViews(c)
+}
+
+// keyedTables are the tables that statements write row by row. Their ids are
+// on disk.
+var keyedTables = []struct {
+	oid  pgtypes.OID
+	name string
+	id   uint8
+	key  []string
+}{
+	{commentsOID, "comments", 1, []string{"id"}},
+	{llmPricesOID, "llm_prices", 2, []string{"provider", "model_pattern", "valid_from"}},
+}
+
+// KeyedSpecs describes the keyed tables to the engine.
+func KeyedSpecs() []engine.KeyedSpec {
+	var specs []engine.KeyedSpec
+	for _, t := range keyedTables {
+		specs = append(specs, engine.KeyedSpec{ID: t.id, Name: t.name})
+	}
+	return specs
 }
 
 // section is the columns of one table.

@@ -42,15 +42,15 @@ func (t *telemetry) Rows() int64 { return estimatedRows }
 
 // Scan reads the rows of the statement's view.
 func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {
-	view, ok := req.Env.Snapshot.(*engine.View)
-	if !ok {
-		return nil, errors.New("BUG: a scan of telemetry without a view")
+	snap, err := snapshot(req.Env)
+	if err != nil {
+		return nil, err
 	}
 	p := &projection{table: t, refs: req.Columns}
 	for _, ref := range req.Columns {
 		p.plan(ref)
 	}
-	scan, err := view.Scan(engine.ScanRequest{Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters)})
+	scan, err := snap.View.Scan(engine.ScanRequest{Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters)})
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	tables.Register(cat)
 	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
 		Catalog: cat, Database: database, User: user,
-		Snapshot: func() any { return g.db.View() }, Checkpoint: g.db.Checkpoint,
+		Store: tables.NewStore(g.db), Checkpoint: g.db.Checkpoint,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
 	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
 	g.otlp = ingest.NewServer(g.db, ingest.Options{MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes, Logger: log})
@@ -109,7 +109,7 @@ func closeAll(list []net.Listener) error {
 
 func openEngine(c *config, log *slog.Logger) (*engine.DB, error) {
 	return engine.Open(c.DataDir, engine.Options{
-		Tables: tables.Specs(), Decode: decode, Logger: log,
+		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: decode, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		ReplaceHorizon: c.Ingest.ReplaceHorizon, MinFreeShare: c.Ingest.MinFreeDisk,

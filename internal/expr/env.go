@@ -19,6 +19,9 @@ type Env struct {
 	// SearchPath is the schemas that unqualified names are looked up in.
 	SearchPath []string
 	Account    *vector.Account // memory budget; nil: none
+	// LockTimeout is how long the statement waits for a row that another
+	// transaction writes; 0 is for ever.
+	LockTimeout time.Duration
 	// Snapshot is the view that every scan of the statement reads; package
 	// tables knows its type.
 	Snapshot any

@@ -14,6 +14,7 @@ import (
 	"github.com/tael-sql/tael-sql/sqlplan"
 	"github.com/tael-sql/tael-sql/sqlplan/bind"
 	"github.com/tael-sql/tael-sql/sqlplan/syntax"
+	"github.com/tael-sql/tael-sql/tables"
 )
 
 // A portal is a statement with its parameter values, perhaps in the midst of
@@ -26,6 +27,8 @@ type portal struct {
 	env    *expr.Env
 	reader vector.Reader // open while there may be more rows
 	rest   *vector.Batch // rows that did not fit under the last row limit
+
+	affected int64 // rows changed
 }
 
 // Columns gives the result columns.
@@ -38,7 +41,7 @@ func (p *portal) Close() {
 		p.reader = nil
 	}
 	if p.env != nil {
-		p.env.Account.Close()
+		release(p.env)
 		p.env = nil
 	}
 }
@@ -49,9 +52,7 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 	if err := s.allowed(p.stmt.node); err != nil {
 		return "", false, err
 	}
-	if s.status == 0 {
-		s.status, s.implicit = 'T', true
-	}
+	s.enter()
 	ctx, cancel := p.deadline(ctx)
 	defer cancel()
 	w.SetStyle(s.settings.style())
@@ -59,6 +60,12 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 	case syntax.Select:
 		suspended, err = p.query(ctx, p.stmt.query, w, maxRows)
 		tag = "SELECT " + strconv.Itoa(w.Written())
+	case syntax.Insert:
+		suspended, err = p.query(ctx, p.stmt.query, w, maxRows)
+		tag = "INSERT 0 " + strconv.FormatInt(p.affected, 10)
+	case syntax.Update, syntax.Delete:
+		suspended, err = p.query(ctx, p.stmt.query, w, maxRows)
+		tag = p.stmt.node.Tag + " " + strconv.FormatInt(p.affected, 10)
 	case syntax.Explain:
 		tag, err = "EXPLAIN", p.explain(ctx, w)
 	case syntax.Execute:
@@ -96,12 +103,7 @@ func ended(ctx context.Context, err error) error {
 // query gives rows up to the limit.
 func (p *portal) query(ctx context.Context, q *bind.Query, w *pgwire.RowWriter, maxRows int) (suspended bool, err error) {
 	if p.env == nil {
-		p.env = p.session.env(ctx)
-		root := q.Root
-		if len(p.params) > 0 {
-			root = q.With(p.params).Root
-		}
-		if p.reader, err = sqlplan.Run(p.env, root, sqlplan.Options{Workers: p.session.handler.opts.Workers}); err != nil {
+		if err := p.open(ctx, q); err != nil {
 			return false, err
 		}
 	}
@@ -132,6 +134,74 @@ func (p *portal) query(ctx context.Context, q *bind.Query, w *pgwire.RowWriter, 
 	return false, nil
 }
 
+// open starts the query. One that changes rows runs to its end, whatever the
+// client fetches of it, and again over a new view if another transaction has
+// changed what it was to change.
+func (p *portal) open(ctx context.Context, q *bind.Query) error {
+	s := p.session
+	if q.Modifies && s.settings.get("transaction_read_only") == "on" {
+		return pgerr.New(pgerr.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", p.stmt.node.Tag)
+	}
+	root := q.With(p.params).Root
+	options := sqlplan.Options{Workers: s.handler.opts.Workers}
+	if !q.Modifies {
+		p.env = s.env(ctx)
+		var err error
+		p.reader, err = sqlplan.Run(p.env, root, options)
+		return err
+	}
+	options.Affected = &p.affected
+	mark := s.current().Mark()
+	for {
+		p.env, p.affected = s.env(ctx), 0
+		batches, err := p.runToEnd(ctx, root, options)
+		if !errors.Is(err, tables.ErrChanged) {
+			p.reader = &batchList{batches}
+			return err
+		}
+		release(p.env)
+		s.tx.RollbackTo(mark)
+	}
+}
+
+func (p *portal) runToEnd(ctx context.Context, root bind.Node, options sqlplan.Options) ([]*vector.Batch, error) {
+	reader, err := sqlplan.Run(p.env, root, options)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	var batches []*vector.Batch
+	for {
+		b, err := reader.Next(ctx)
+		if err != nil || b == nil {
+			return batches, err
+		}
+		for i := range b.Width() { // a lazy column must not outlive its operator
+			if _, err := b.Column(i); err != nil {
+				return nil, err
+			}
+		}
+		if err := p.env.Account.Grow(int64(b.Live()) * int64(16+32*b.Width())); err != nil {
+			return nil, err
+		}
+		batches = append(batches, b)
+	}
+}
+
+// A batchList gives batches that are there.
+type batchList struct{ batches []*vector.Batch }
+
+func (l *batchList) Next(context.Context) (*vector.Batch, error) {
+	if len(l.batches) == 0 {
+		return nil, nil
+	}
+	b := l.batches[0]
+	l.batches = l.batches[1:]
+	return b, nil
+}
+
+func (l *batchList) Close() {}
+
 // split gives the first n live rows, and the others.
 func split(b *vector.Batch, n int) (first, rest *vector.Batch) {
 	sel := make([]int32, b.Live())
@@ -156,13 +226,18 @@ func (p *portal) explain(ctx context.Context, w *pgwire.RowWriter) error {
 			}
 		}
 	}
+	if p.stmt.query.Modifies {
+		switch _, with := p.stmt.query.Root.(*bind.With); {
+		case !analyze && with:
+			return pgerr.New(pgerr.FeatureNotSupported, "EXPLAIN of a data-modifying WITH is not supported without ANALYZE")
+		case analyze && p.session.settings.get("transaction_read_only") == "on":
+			return pgerr.New(pgerr.ReadOnlySQLTransaction, "cannot execute EXPLAIN in a read-only transaction")
+		}
+	}
 	p.env = p.session.env(ctx)
 	start := time.Now()
 	steps := &sqlplan.Step{}
-	root := p.stmt.query.Root
-	if len(p.params) > 0 {
-		root = p.stmt.query.With(p.params).Root
-	}
+	root := p.stmt.query.With(p.params).Root
 	reader, err := sqlplan.Run(p.env, root, sqlplan.Options{
 		Workers: p.session.handler.opts.Workers, Steps: steps, Analyze: analyze,
 	})
@@ -211,6 +286,7 @@ func (p *portal) execute(ctx context.Context, w *pgwire.RowWriter) (string, erro
 	}
 	values := make([]any, len(args))
 	env := s.env(ctx)
+	defer release(env)
 	for i, a := range args {
 		if values[i], err = a.Eval(env, nil); err != nil {
 			return "", err

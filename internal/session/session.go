@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/tael-sql/tael-sql/pgwire"
 	"github.com/tael-sql/tael-sql/sqlplan/bind"
 	"github.com/tael-sql/tael-sql/sqlplan/syntax"
+	"github.com/tael-sql/tael-sql/tables"
 )
 
 // Options configure a Handler.
@@ -25,8 +27,7 @@ type Options struct {
 	Catalog  *catalog.Catalog
 	Database string
 	User     string // the only user while none is configured
-	// Snapshot gives the view that a statement's scans read.
-	Snapshot func() any
+	Store    *tables.Store
 	// Checkpoint makes all visible rows durable in blocks.
 	Checkpoint func(context.Context) error
 	// QueryMemory and TotalMemory bound what statements buffer, in bytes.
@@ -85,29 +86,14 @@ type Session struct {
 	settings *settings
 	prepared map[string]*statement // by PREPARE
 
-	status   byte  // I idle, T in a transaction, E in a failed one; 0 is I
-	implicit bool  // T was begun by no BEGIN and ends at Sync
-	began    int64 // start of the transaction, timestamptz
+	transaction
 }
 
 // Close ends the session.
-func (s *Session) Close() {}
-
-// Sync ends an implicit transaction.
-func (s *Session) Sync(_ context.Context, failed bool) byte {
-	if s.implicit || s.status == 0 {
-		s.end()
-		return 'I'
+func (s *Session) Close() {
+	if s.tx != nil {
+		s.tx.Rollback()
 	}
-	if failed && s.status == 'T' {
-		s.status = 'E'
-	}
-	return s.status
-}
-
-func (s *Session) end() {
-	s.status, s.implicit, s.began = 0, false, 0
-	s.settings.endTransaction()
 }
 
 // Parse takes a text apart. A single query is bound at once, so that the
@@ -130,19 +116,6 @@ func (s *Session) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([]pg
 		}
 	}
 	return out, nil
-}
-
-// allowed refuses statements in a failed transaction but those that end it.
-func (s *Session) allowed(st *syntax.Statement) error {
-	if s.status != 'E' {
-		return nil
-	}
-	switch st.Kind {
-	case syntax.Commit, syntax.Rollback, syntax.RollbackTo:
-		return nil
-	}
-	return pgerr.New(pgerr.InFailedSQLTransaction,
-		"current transaction is aborted, commands ignored until end of transaction block")
 }
 
 // Bind makes a portal.
@@ -193,7 +166,7 @@ func (s *Session) environment(oids []pgtypes.OID) bind.Environment {
 	}
 }
 
-// env is what one run of a statement depends on.
+// env is what one run of a statement depends on; release gives it back.
 func (s *Session) env(ctx context.Context) *expr.Env {
 	now := expr.Micros(time.Now())
 	if s.began == 0 {
@@ -201,16 +174,23 @@ func (s *Session) env(ctx context.Context) *expr.Env {
 	}
 	style := *s.settings.style()
 	style.Now = s.began
+	lockTimeout, _ := strconv.ParseInt(s.settings.get("lock_timeout"), 10, 64)
 	return &expr.Env{
-		Ctx: ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User,
+		LockTimeout: time.Duration(lockTimeout) * time.Millisecond,
+		Ctx:         ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User,
 		Database: s.handler.opts.Database, SearchPath: s.settings.path(),
 		Account:  vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory),
-		Snapshot: s.handler.opts.Snapshot(), Session: s,
+		Snapshot: s.current().Snapshot(), Session: s,
 	}
 }
 
+func release(env *expr.Env) {
+	env.Account.Close()
+	env.Snapshot.(*tables.Snapshot).Release()
+}
+
 // Setting gives a setting for current_setting.
-func (s *Session) Setting(name string) (string, bool) { return s.settings.lookup(name) }
+func (s *Session) Setting(name string) (string, bool) { return s.settings.display(name) }
 
 // SetSetting is set_config.
 func (s *Session) SetSetting(name, value string, local bool) error {

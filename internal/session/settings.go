@@ -74,6 +74,12 @@ func (s *settings) lookup(name string) (string, bool) {
 	if v, ok := s.values[name]; ok {
 		return v, true
 	}
+	if strings.HasPrefix(name, "transaction_") {
+		name = "default_" + name
+		if v, ok := s.values[name]; ok {
+			return v, true
+		}
+	}
 	d, ok := defaults[name]
 	return d.value, ok
 }
@@ -204,6 +210,27 @@ func milliseconds(s string) (int64, bool) {
 	return 0, false
 }
 
+// display gives a setting as SHOW does: times in the largest unit that holds them.
+func (s *settings) display(name string) (string, bool) {
+	v, ok := s.lookup(name)
+	if !strings.HasSuffix(strings.ToLower(name), "_timeout") {
+		return v, ok
+	}
+	ms, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || ms == 0 {
+		return v, ok
+	}
+	for _, u := range []struct {
+		name string
+		ms   int64
+	}{{"d", 86_400_000}, {"h", 3_600_000}, {"min", 60_000}, {"s", 1000}} {
+		if ms%u.ms == 0 {
+			return strconv.FormatInt(ms/u.ms, 10) + u.name, ok
+		}
+	}
+	return v + "ms", ok
+}
+
 // dateStyle merges the words of a SET with the style before.
 func dateStyle(value, before string) (string, error) {
 	style, order, _ := strings.Cut(before, ", ")
@@ -252,6 +279,20 @@ func (s *settings) reset(name string) error {
 	return nil
 }
 
+// A settingsMark is the values at one moment.
+type settingsMark struct{ values, local map[string]string }
+
+func (s *settings) mark() settingsMark {
+	return settingsMark{maps.Clone(s.values), maps.Clone(s.local)}
+}
+
+// rollbackTo brings the values of a mark back.
+func (s *settings) rollbackTo(m settingsMark) {
+	s.values, s.local = maps.Clone(m.values), maps.Clone(m.local)
+	s.cached, s.pathList = nil, nil
+}
+
+// endTransaction forgets what was set for the transaction alone.
 func (s *settings) endTransaction() {
 	if len(s.local) > 0 {
 		clear(s.local)

@@ -41,16 +41,19 @@ func (st *statement) describe() error {
 		}
 		st.setQuery(q)
 		st.columns = wireColumns(q.Columns)
-	case syntax.Explain:
-		sel, ok := st.node.Node.GetExplainStmt().Query.Node.(*pg.Node_SelectStmt)
-		if !ok {
-			return st.node.Unsupported()
-		}
-		q, err := bind.BindSelect(st.node, sel.SelectStmt, s.environment(st.oids))
+	case syntax.Insert, syntax.Update, syntax.Delete:
+		q, err := bind.BindModify(st.node, st.node.Node, s.environment(st.oids))
 		if err != nil {
 			return err
 		}
 		st.setQuery(q)
+		if len(q.Columns) > 0 {
+			st.columns = wireColumns(q.Columns)
+		}
+	case syntax.Explain:
+		if err := st.describeExplained(st.node.Node.GetExplainStmt().Query); err != nil {
+			return err
+		}
 		st.columns = []pgwire.Column{{Name: "QUERY PLAN", Type: pgtypes.Of(pgtypes.Text)}}
 	case syntax.Show:
 		st.columns = showColumns(st.node.Node.GetVariableShowStmt().Name)
@@ -63,6 +66,23 @@ func (st *statement) describe() error {
 	}
 	st.described = true
 	return nil
+}
+
+// describeExplained binds the statement that an EXPLAIN is about.
+func (st *statement) describeExplained(n *pg.Node) (err error) {
+	var q *bind.Query
+	switch kind, _ := syntax.Classify(n); kind {
+	case syntax.Select:
+		q, err = bind.BindSelect(st.node, n.GetSelectStmt(), st.session.environment(st.oids))
+	case syntax.Insert, syntax.Update, syntax.Delete:
+		q, err = bind.BindModify(st.node, n, st.session.environment(st.oids))
+	default:
+		return st.node.Unsupported()
+	}
+	if err == nil {
+		st.setQuery(q)
+	}
+	return err
 }
 
 func (st *statement) setQuery(q *bind.Query) { st.query, st.params = q, q.Params }

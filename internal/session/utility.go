@@ -17,17 +17,9 @@ import (
 func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.RowWriter) (string, error) {
 	switch st.Kind {
 	case syntax.Begin:
-		return st.Tag, s.begin(st)
-	case syntax.Commit:
-		tag := "COMMIT"
-		if s.status == 'E' {
-			tag = "ROLLBACK"
-		}
-		s.finish()
-		return tag, nil
-	case syntax.Rollback:
-		s.finish()
-		return "ROLLBACK", nil
+		return st.Tag, s.begin(st.Node.GetTransactionStmt())
+	case syntax.Commit, syntax.Rollback:
+		return s.finish(ctx, st)
 	case syntax.Savepoint, syntax.Release, syntax.RollbackTo:
 		return st.Tag, s.savepoint(st)
 	case syntax.Set:
@@ -51,47 +43,8 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 	return "", st.Unsupported()
 }
 
-func (s *Session) begin(st *syntax.Statement) error {
-	if !s.implicit {
-		s.warn(pgerr.ActiveSQLTransaction, "there is already a transaction in progress")
-		return nil
-	}
-	s.implicit = false
-	for _, o := range st.Node.GetTransactionStmt().Options {
-		d := o.GetDefElem()
-		value := constText(d.Arg)
-		if value == "1" || value == "0" {
-			value = map[string]string{"1": "on", "0": "off"}[value]
-		}
-		if err := s.settings.set(d.Defname, value, true, false); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// finish ends a transaction block.
-func (s *Session) finish() {
-	if s.implicit {
-		s.warn(pgerr.NoActiveSQLTransaction, "there is no transaction in progress")
-	}
-	s.end()
-}
-
 func (s *Session) warn(code pgerr.Code, text string) {
 	s.startup.Conn.Notice("WARNING", pgerr.New(code, "%s", text))
-}
-
-// savepoint accepts savepoints within a transaction: without writes there is
-// nothing to go back to but the status.
-func (s *Session) savepoint(st *syntax.Statement) error {
-	if s.implicit {
-		return pgerr.New(pgerr.NoActiveSQLTransaction, "%s can only be used in transaction blocks", st.Tag)
-	}
-	if st.Kind == syntax.RollbackTo {
-		s.status = 'T'
-	}
-	return nil
 }
 
 // constText gives the text of a constant in a SET or an option.
@@ -147,24 +100,31 @@ func (s *Session) set(st *syntax.Statement) error {
 	case pg.VariableSetKind_VAR_SET_DEFAULT:
 		return s.reset(n)
 	case pg.VariableSetKind_VAR_SET_MULTI: // SET TRANSACTION, SET SESSION CHARACTERISTICS
-		for _, a := range n.Args {
-			d := a.GetDefElem()
-			name := d.Defname
-			if strings.Contains(strings.ToUpper(n.Name), "SESSION CHARACTERISTICS") {
-				name = "default_" + name
-			}
-			value := constText(d.Arg)
-			if strings.HasSuffix(name, "read_only") || strings.HasSuffix(name, "deferrable") {
-				value = map[bool]string{true: "on", false: "off"}[value != "0" && value != "false"]
-			}
-			if err := s.settings.set(name, value, false, false); err != nil {
-				return err
-			}
-			s.report(name)
-		}
-		return nil
+		return s.setModes(n)
 	}
 	return st.Unsupported()
+}
+
+// setModes is SET TRANSACTION and SET SESSION CHARACTERISTICS.
+func (s *Session) setModes(n *pg.VariableSetStmt) error {
+	if !strings.Contains(strings.ToUpper(n.Name), "SESSION CHARACTERISTICS") {
+		if s.implicit {
+			s.warn(pgerr.NoActiveSQLTransaction, "SET TRANSACTION can only be used in transaction blocks")
+		}
+		return s.transactionModes(n.Args)
+	}
+	for _, a := range n.Args {
+		d := a.GetDefElem()
+		name, value := "default_"+d.Defname, constText(d.Arg)
+		if d.Defname != "transaction_isolation" {
+			value = map[bool]string{true: "on", false: "off"}[value != "0" && value != "false"]
+		}
+		if err := s.settings.set(name, value, false, false); err != nil {
+			return err
+		}
+		s.report(name)
+	}
+	return nil
 }
 
 // zoneOfOffset turns the number of SET TIME ZONE -7 into a zone.
@@ -195,13 +155,14 @@ func (s *Session) show(st *syntax.Statement, w *pgwire.RowWriter) error {
 	name := st.Node.GetVariableShowStmt().Name
 	if name == "all" {
 		for _, n := range s.settings.all() {
-			if err := w.WriteRow([]any{settingName(n), s.settings.get(n), ""}); err != nil {
+			v, _ := s.settings.display(n)
+			if err := w.WriteRow([]any{settingName(n), v, ""}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	v, ok := s.settings.lookup(name)
+	v, ok := s.settings.display(name)
 	if !ok {
 		return pgerr.New(pgerr.UndefinedObject, "unrecognized configuration parameter \"%s\"", name)
 	}
@@ -216,11 +177,10 @@ func (s *Session) prepare(st *syntax.Statement) error {
 	}
 	inner := *st
 	inner.Node = n.Query
-	inner.Kind = syntax.Other
-	if n.Query.GetSelectStmt() != nil {
-		inner.Kind = syntax.Select
-	}
-	if inner.Kind == syntax.Other {
+	inner.Kind, inner.Tag = syntax.Classify(n.Query)
+	switch inner.Kind {
+	case syntax.Select, syntax.Insert, syntax.Update, syntax.Delete:
+	default:
 		return st.Unsupported()
 	}
 	oids := make([]pgtypes.OID, len(n.Argtypes))

@@ -47,6 +47,8 @@ type Query struct {
 	Root    Node
 	Columns []Column      // the result, without working columns
 	Params  []pgtypes.OID // of $1, $2, …
+	// Modifies: it changes rows. With no Columns it has no RETURNING.
+	Modifies bool
 }
 
 // Bind binds a SELECT, VALUES or TABLE statement.
@@ -72,8 +74,8 @@ func BindSelect(stmt *syntax.Statement, sel *pg.SelectStmt, env Environment) (q 
 	}
 	rel := b.selectStmt(sel, nil, nil)
 	b.finishTypes(&rel)
-	root := optimise(b, rel.node)
-	return &Query{Root: root, Columns: root.Columns(), Params: b.params.resolved()}, nil
+	root := optimise(b, b.withModifying(rel.node))
+	return &Query{Root: root, Columns: root.Columns(), Params: b.params.resolved(), Modifies: len(b.modifying) > 0}, nil
 }
 
 // Arguments binds the arguments of an EXECUTE: expressions without columns,
@@ -134,6 +136,7 @@ type shared struct {
 	cols       map[expr.ColID]colOrigin
 	locs       map[expr.Expr]int // positions, for errors found later
 	params     *params
+	modifying  []*CTE // WITH queries that change rows, in order
 }
 
 // A colOrigin is what is known of a column id.

@@ -22,6 +22,8 @@ const (
 	inAggregate
 	inDistinctOn
 	inExecute
+	inReturning
+	inUpdate
 )
 
 var clauseNames = map[clause]string{
@@ -29,6 +31,7 @@ var clauseNames = map[clause]string{
 	inJoinOn: "JOIN conditions", inFunctionFrom: "functions in FROM", inFilter: "FILTER", inLimit: "LIMIT",
 	inOffset: "OFFSET", inValues: "VALUES", inWindow: "window definitions", inAggregate: "aggregate function calls",
 	inDistinctOn: "DISTINCT ON", inExecute: "EXECUTE parameters",
+	inReturning: "RETURNING", inUpdate: "UPDATE",
 }
 
 // in runs f with the clause set.

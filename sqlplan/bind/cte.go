@@ -32,11 +32,10 @@ func (c *cteScope) find(name string) *cteEntry {
 	return nil
 }
 
-// withClause binds the WITH queries of a SELECT.
-func (b *binder) withClause(in *pg.SelectStmt, outer *scope, ctes *cteScope) *cteScope {
-	n := in.WithClause
+// withClause binds the WITH queries of the statement in.
+func (b *binder) withClause(n *pg.WithClause, in *pg.Node, outer *scope, ctes *cteScope) *cteScope {
 	uses := map[string]int{}
-	eachRangeVar(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: in}}, func(r *pg.RangeVar) {
+	eachRangeVar(in, func(r *pg.RangeVar) {
 		if r.Schemaname == "" {
 			uses[r.Relname]++
 		}
@@ -54,7 +53,8 @@ func (b *binder) withClause(in *pg.SelectStmt, outer *scope, ctes *cteScope) *ct
 		cte := c.GetCommonTableExpr()
 		sel := cte.Ctequery.GetSelectStmt()
 		if sel == nil {
-			b.fail(cte.Location, pgerr.FeatureNotSupported, "WITH of a data-modifying statement is not supported")
+			inner.list = append(inner.list, b.modifyingCTE(cte, outer, inner))
+			continue
 		}
 		if cte.SearchClause != nil || cte.CycleClause != nil {
 			b.fail(cte.Location, pgerr.FeatureNotSupported, "SEARCH and CYCLE are not supported")
@@ -76,6 +76,19 @@ func (b *binder) withClause(in *pg.SelectStmt, outer *scope, ctes *cteScope) *ct
 		inner.list = append(inner.list, entry)
 	}
 	return inner
+}
+
+// modifyingCTE binds a WITH query that changes rows. It runs once, whether it
+// is read or not, and what it changes is not seen by the rest of the statement.
+func (b *binder) modifyingCTE(n *pg.CommonTableExpr, outer *scope, ctes *cteScope) *cteEntry {
+	if outer != nil || b.view > 0 {
+		b.fail(n.Location, pgerr.FeatureNotSupported, "WITH clause containing a data-modifying statement must be at the top level")
+	}
+	m := b.change(n.Ctequery, nil, ctes)
+	entry := &cteEntry{name: n.Ctename, plan: &CTE{Name: n.Ctename, Query: m, Cols: m.Columns()}}
+	b.cteColumns(entry, n, m.Columns())
+	b.modifying = append(b.modifying, entry.plan)
+	return entry
 }
 
 // cteColumns names the columns of a CTE by its alias list.
@@ -101,7 +114,7 @@ func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *
 		b.fail(n.Location, "42P19", "recursive query \"%s\" does not have the form non-recursive-term UNION [ALL] recursive-term", n.Ctename)
 	}
 	if sel.WithClause != nil {
-		ctes = b.withClause(sel, outer, ctes)
+		ctes = b.withClause(sel.WithClause, &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel}}, outer, ctes)
 	}
 	if at := mentions(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: sel.Larg}}, n.Ctename); at >= 0 {
 		b.fail(at, "42P19", "recursive reference to query \"%s\" must not appear within its non-recursive term", n.Ctename)

@@ -36,6 +36,12 @@ func push(n Node, conds []expr.Expr) Node {
 		return keep(&Limit{Input: place(v.Input), Count: v.Count, Offset: v.Offset}, conds)
 	case *SetOp:
 		return pushSetOp(v, conds)
+	case *Modify:
+		cp := *v
+		cp.Source = place(v.Source)
+		return keep(&cp, conds)
+	case *With:
+		return &With{Modifying: v.Modifying, Input: push(v.Input, conds)}
 	}
 	return keep(n, conds)
 }
@@ -75,7 +81,10 @@ func planIsVolatile(n Node) bool {
 	found := false
 	eachPlanExpr(n, func(e expr.Expr) { found = found || isVolatile(e) })
 	eachNode(n, func(n Node) {
-		if f, ok := n.(*FuncScan); ok && f.Func != nil && f.Func.Fn.Volatile == expr.Volatile {
+		switch v := n.(type) {
+		case *FuncScan:
+			found = found || v.Func != nil && v.Func.Fn.Volatile == expr.Volatile
+		case *Modify:
 			found = true
 		}
 	})

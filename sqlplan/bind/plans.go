@@ -103,8 +103,33 @@ func (m *planMapper) node(n Node) Node {
 			return v
 		}
 		return &CTERef{CTE: m.cte(v.CTE), Cols: v.Cols}
+	case *Modify:
+		return m.modify(v)
+	case *With:
+		cp := &With{Modifying: v.Modifying, Input: m.node(v.Input)}
+		if !m.keepCTE {
+			cp.Modifying = make([]*CTE, len(v.Modifying))
+			for i, c := range v.Modifying {
+				cp.Modifying[i] = m.cte(c)
+			}
+		}
+		return cp
 	}
 	panic("BUG: unknown plan node")
+}
+
+func (m *planMapper) modify(v *Modify) *Modify {
+	cp := *v
+	cp.Source = m.node(v.Source)
+	if v.Returning != nil {
+		cp.Returning = m.items(v.Returning)
+	}
+	if v.Conflict != nil {
+		c := *v.Conflict
+		c.Set, c.Where = mapList(c.Set, m.f), m.expr(c.Where)
+		cp.Conflict = &c
+	}
+	return &cp
 }
 
 func (m *planMapper) cte(c *CTE) *CTE {
@@ -156,6 +181,17 @@ func inputs(n Node, seen map[*CTE]bool) []Node {
 		if v.CTE.Query != nil {
 			return []Node{v.CTE.Query}
 		}
+	case *Modify:
+		return []Node{v.Source}
+	case *With:
+		list := []Node{v.Input}
+		for _, c := range v.Modifying {
+			if !seen[c] {
+				seen[c] = true
+				list = append(list, c.Query)
+			}
+		}
+		return list
 	}
 	return nil
 }
@@ -220,6 +256,14 @@ func nodeExprs(n Node) []expr.Expr {
 		}
 	case *Limit:
 		add(v.Count, v.Offset)
+	case *Modify:
+		for _, it := range v.Returning {
+			add(it.Expr)
+		}
+		if v.Conflict != nil {
+			add(v.Conflict.Set...)
+			add(v.Conflict.Where)
+		}
 	}
 	return out
 }

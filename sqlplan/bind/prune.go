@@ -45,6 +45,12 @@ func markUsed(root Node, used map[expr.ColID]bool) {
 			if v.CTE.Recursive != nil {
 				all(v.CTE.Recursive)
 			}
+		case *Modify:
+			all(v.Source)
+		case *With:
+			for _, c := range v.Modifying {
+				all(c.Query)
+			}
 		}
 		for _, e := range nodeExprs(n) {
 			eachExpr(e, func(e expr.Expr) {
@@ -125,12 +131,23 @@ func optimise(b *binder, root Node) Node {
 	}
 	all = func(n Node) Node {
 		n = place(n)
+		cte := func(c *CTE) {
+			if done[c] {
+				return
+			}
+			done[c] = true
+			c.Query = all(c.Query)
+			if c.Recursive != nil {
+				c.Recursive = all(c.Recursive)
+			}
+		}
 		eachNode(n, func(n Node) {
-			if r, ok := n.(*CTERef); ok && !done[r.CTE] {
-				done[r.CTE] = true
-				r.CTE.Query = all(r.CTE.Query)
-				if r.CTE.Recursive != nil {
-					r.CTE.Recursive = all(r.CTE.Recursive)
+			switch v := n.(type) {
+			case *CTERef:
+				cte(v.CTE)
+			case *With:
+				for _, c := range v.Modifying {
+					cte(c)
 				}
 			}
 		})

@@ -53,7 +53,7 @@ func (b *binder) selectRaw(n *pg.SelectStmt, outer *scope, ctes *cteScope) relat
 		b.checkLocking(n)
 	}
 	if n.WithClause != nil {
-		ctes = b.withClause(n, outer, ctes)
+		ctes = b.withClause(n.WithClause, &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: n}}, outer, ctes)
 	}
 	switch {
 	case n.Op == pg.SetOperation_SETOP_UNION, n.Op == pg.SetOperation_SETOP_INTERSECT, n.Op == pg.SetOperation_SETOP_EXCEPT:

@@ -57,8 +57,8 @@ const (
 	SetConstraints
 )
 
-// classify gives the kind and the command tag of a statement.
-func classify(n *pg.Node) (Kind, string) {
+// Classify gives the kind and the command tag of a statement.
+func Classify(n *pg.Node) (Kind, string) {
 	switch s := n.Node.(type) {
 	case *pg.Node_SelectStmt:
 		if s.SelectStmt.IntoClause != nil {

@@ -83,7 +83,7 @@ func newStatement(source string, raw *pg.RawStmt) *Statement {
 		}
 		start += n
 	}
-	kind, tag := classify(raw.Stmt)
+	kind, tag := Classify(raw.Stmt)
 	return &Statement{
 		Source: source,
 		Text:   strings.TrimRight(source[start:end], " \t\r\n\f\v;"),

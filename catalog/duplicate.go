@@ -1,0 +1,23 @@
+package catalog
+
+import (
+	"strings"
+
+	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+)
+
+// DuplicateKey is PostgreSQL's error for a row whose key another row has.
+func DuplicateKey(rel *Relation, row []any, style *pgtypes.TextStyle) error {
+	names, values := make([]string, len(rel.PrimaryKey)), make([]string, len(rel.PrimaryKey))
+	for i, at := range rel.PrimaryKey {
+		names[i] = rel.Columns[at].Name
+		text, err := pgtypes.AppendText(nil, rel.Columns[at].Type, row[at], style)
+		if err != nil {
+			return err
+		}
+		values[i] = string(text)
+	}
+	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint \"%s_pkey\"", rel.Name).
+		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), strings.Join(values, ", "))
+}

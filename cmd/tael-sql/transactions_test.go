@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/jackc/pgx/v5"
+)
+
+var oracle = flag.String("oracle", "", "a PostgreSQL 15 to run the transaction scripts on instead: with -rewrite it makes the expectations")
+
+// oracleTables are the keyed tables, for PostgreSQL.
+const oracleTables = `
+DROP TABLE IF EXISTS comments, llm_prices;
+CREATE TABLE comments (id text PRIMARY KEY DEFAULT gen_random_uuid()::text, trace_id text NOT NULL, span_id text,
+  author text NOT NULL DEFAULT current_user, body text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE llm_prices (provider text, model_pattern text, valid_from timestamptz DEFAULT '-infinity', input_per_mtok float8,
+  output_per_mtok float8, cache_read_per_mtok float8, cache_write_per_mtok float8, PRIMARY KEY (provider, model_pattern, valid_from));`
+
+// Scripts of several sessions give what PostgreSQL gives. A line "a> SQL" runs
+// a statement in session a and waits for it; "a& SQL" starts one that another
+// session may have to let go on, and "a<" waits for it.
+func TestTransactions(t *testing.T) {
+	datadriven.Walk(t, "testdata/transactions", func(t *testing.T, path string) {
+		open := func() *pgx.Conn {
+			conn, err := pgx.Connect(context.Background(), *oracle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close(context.Background()) })
+			return conn
+		}
+		if *oracle == "" {
+			dir := filepath.Join(t.TempDir(), "data")
+			g := testGateway(t, dir)
+			t.Cleanup(func() { stopGateway(t, g, dir) })
+			open = func() *pgx.Conn { return connect(t, g) }
+		} else if out := ask(open(), oracleTables); !strings.Contains(out, "CREATE") {
+			t.Fatal(out)
+		}
+		sessions := map[string]*pgx.Conn{}
+		started := map[string]chan string{}
+		var aside sync.WaitGroup
+		defer aside.Wait()
+		session := func(name string) *pgx.Conn {
+			if sessions[name] == nil {
+				sessions[name] = open()
+			}
+			return sessions[name]
+		}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			var out strings.Builder
+			for line := range strings.Lines(d.Input) {
+				line = strings.TrimSpace(line)
+				name, mode, sql := line[:1], line[1], strings.TrimSpace(line[2:])
+				fmt.Fprintln(&out, line)
+				switch mode {
+				case '>':
+					out.WriteString(ask(session(name), sql))
+				case '&':
+					conn, done := session(name), make(chan string, 1)
+					started[name] = done
+					aside.Go(func() { done <- ask(conn, sql) })
+				case '<':
+					out.WriteString(<-started[name])
+				default:
+					t.Fatalf("%s: %s", d.Pos, line)
+				}
+			}
+			return out.String()
+		})
+	})
+}
