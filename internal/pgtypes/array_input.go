@@ -17,6 +17,7 @@ type arrayParser struct {
 	delim byte
 	dims  []Dim
 	elems []any
+	leaf  bool // an element was read: braces go no deeper
 }
 
 func parseArray(elem Type, s string, style *TextStyle) (any, error) {
@@ -83,7 +84,10 @@ func (p *arrayParser) bounds() ([]Dim, error) {
 		}
 		l, err1 := strconv.ParseInt(strings.TrimSpace(low), 10, 32)
 		h, err2 := strconv.ParseInt(strings.TrimSpace(high), 10, 32)
-		if err1 != nil || err2 != nil || h < l {
+		if err1 == nil && err2 == nil && h < l {
+			return nil, pgerr.New(pgerr.ArraySubscriptError, "upper bound cannot be less than lower bound")
+		}
+		if err1 != nil || err2 != nil {
 			return nil, p.malformed("\"[\" must introduce explicitly-specified array dimensions.")
 		}
 		dims = append(dims, Dim{Len: int32(h - l + 1), Lower: int32(l)})
@@ -106,12 +110,17 @@ func (p *arrayParser) level(depth int) error {
 	}
 	p.at++ // {
 	count := int32(0)
-	fresh := depth == len(p.dims)
-	if fresh {
+	if depth == len(p.dims) {
+		if p.leaf {
+			return p.malformed("Unexpected array element.")
+		}
 		p.dims = append(p.dims, Dim{Lower: 1, Len: -1})
 	}
 	p.skip()
 	if p.at < len(p.text) && p.text[p.at] == '}' {
+		if depth > 0 {
+			return p.malformed("Unexpected \"}\" character.")
+		}
 		p.at++
 		return p.close(depth, 0)
 	}
@@ -158,6 +167,7 @@ func (p *arrayParser) close(depth int, count int32) error {
 }
 
 func (p *arrayParser) element() error {
+	p.leaf = true
 	var text strings.Builder
 	quoted := false
 	if p.text[p.at] == '"' {

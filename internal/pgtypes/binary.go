@@ -38,8 +38,14 @@ func AppendBinary(dst []byte, t Type, v any) ([]byte, error) {
 		}
 		return be.AppendUint64(dst, math.Float64bits(v)), nil
 	case string:
+		if t.OID == Char && v == "" {
+			return append(dst, 0), nil
+		}
 		if t.OID == Jsonb || t.OID == Jsonpath {
 			dst = append(dst, 1)
+		}
+		if out, ok := appendCarried(dst, t, v); ok {
+			return out, nil
 		}
 		return append(dst, v...), nil
 	case []byte:
@@ -131,7 +137,11 @@ func appendNumericBinary(dst []byte, d *apd.Decimal) []byte {
 		sign = numericInf
 	}
 	if sign != 0 {
-		return be.AppendUint64(dst, uint64(sign)<<16)
+		scale := uint64(0)
+		if sign != numericNaN {
+			scale = 0x20 // what numeric_send gives an infinity
+		}
+		return be.AppendUint64(dst, uint64(sign)<<16|scale)
 	}
 	if d.Negative {
 		sign = numericNegative
@@ -246,7 +256,13 @@ func DecodeBinary(t Type, b []byte) (any, error) {
 		return decodeArray(ElemOf(t.OID), b)
 	}
 	if t.OID == Char {
-		return string(b), nil
+		if len(b) != 1 {
+			return nil, badBinary()
+		}
+		return charOf(b[0]), nil
+	}
+	if v, ok, err := decodeCarried(t, b); ok {
+		return v, err
 	}
 	if !utf8.Valid(b) {
 		return nil, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
@@ -319,6 +335,9 @@ func decodeArray(elem OID, b []byte) (any, error) {
 	}
 	b = b[8*dims:]
 	if dims == 0 || count == 0 {
+		if len(a.Dims) == 1 && a.Dims[0].Lower == 0 {
+			return a, nil // an empty vector
+		}
 		return &Array{Elem: elem}, nil
 	}
 	if count > int64(len(b)/4) {

@@ -18,6 +18,10 @@ const epochJulian = 2_451_545
 
 // DateOf gives the days since 2000-01-01 of a date of the proleptic Gregorian
 // calendar; year 0 is 1 BC. (Algorithm: date2j of PostgreSQL's datetime.c.)
+// lastDay is the last day of 294276, where timestamps end (DatumGetTimestamp's
+// END_TIMESTAMP), counted from 2000-01-01.
+const lastDay = 106_751_982
+
 func DateOf(year, month, day int) int64 {
 	if month > 2 {
 		month++

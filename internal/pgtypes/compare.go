@@ -20,6 +20,10 @@ func Compare(t Type, a, b any) int {
 		switch t.OID {
 		case Jsonb:
 			return CompareJSON(a, b.(string))
+		case Inet, Cidr:
+			return cmp.Compare(compareInet(a, b.(string)), 0)
+		case Tid, PgLsn, Xid8:
+			return cmp.Compare(unsigned(t.OID, a), unsigned(t.OID, b.(string)))
 		case Bpchar:
 			return strings.Compare(strings.TrimRight(a, " "), strings.TrimRight(b.(string), " "))
 		}

@@ -23,6 +23,9 @@ func Convert(v any, from, to Type, style *TextStyle, explicit bool) (any, error)
 	if err != nil {
 		return nil, err
 	}
+	if out == nil && done {
+		return nil, nil
+	}
 	if !done {
 		if out, err = convertText(v, from, to, style); err != nil {
 			return nil, err
@@ -40,6 +43,12 @@ func applyMod(v any, to Type, explicit bool) (any, error) {
 		return RoundToMod(v.(*apd.Decimal), to.Mod)
 	case Timestamp, Timestamptz, Time:
 		return RoundMicros(v.(int64), to.Mod), nil
+	case Timetz:
+		x := v.(TimeTZ)
+		x.Micros = RoundMicros(x.Micros, to.Mod)
+		return x, nil
+	case IntervalOID:
+		return roundInterval(v.(Interval), to.Mod), nil
 	}
 	return v, nil
 }
@@ -126,7 +135,7 @@ func convertDirect(v any, from OID, to Type, style *TextStyle) (out any, done bo
 		}
 	case int64:
 		if bits := intBits(from); bits != 0 {
-			return convertInt(x, to.OID)
+			return convertInt(x, from, to.OID)
 		}
 		return convertTime(x, from, to.OID, style)
 	case float64:
@@ -159,8 +168,12 @@ func convertDirect(v any, from OID, to Type, style *TextStyle) (out any, done bo
 	return nil, false, nil
 }
 
-func convertInt(n int64, to OID) (any, bool, error) {
+func convertInt(n int64, from, to OID) (any, bool, error) {
 	switch {
+	case from == Int8 && intBits(to) == 33 && n < 0:
+		return nil, true, pgerr.New(pgerr.NumericValueOutOfRange, "OID out of range")
+	case intBits(from) == 33 && to == Int4: // the same bits
+		return int64(int32(uint32(n))), true, nil
 	case intBits(to) != 0:
 		v, err := fitInt(n, to)
 		return v, true, err
@@ -223,12 +236,12 @@ func convertNumeric(d *apd.Decimal, to OID) (any, bool, error) {
 		return v, true, err
 	case Float8, Float4:
 		f := NumericToFloat(d)
-		if math.IsInf(f, 0) && d.Form == apd.Finite {
+		if to == Float4 {
+			f = float64(float32(f))
+		}
+		if d.Form == apd.Finite && (math.IsInf(f, 0) || f == 0 && !d.IsZero()) {
 			return nil, true, pgerr.New(pgerr.NumericValueOutOfRange, "\"%s\" is out of range for type %s",
 				string(AppendNumeric(nil, d)), FormatType(Of(to)))
-		}
-		if to == Float4 {
-			return convertFloat(f, Float8, Float4)
 		}
 		return f, true, nil
 	}
@@ -239,6 +252,8 @@ func convertNumeric(d *apd.Decimal, to OID) (any, bool, error) {
 func convertTime(n int64, from, to OID, style *TextStyle) (any, bool, error) {
 	infinite := n == NoBegin || n == NoEnd
 	switch {
+	case from == Date && to != Date && !infinite && n > lastDay:
+		return nil, true, pgerr.New(pgerr.DatetimeFieldOverflow, "date out of range for timestamp")
 	case from == Date && to == Timestamp:
 		return dateMicros(n), true, nil
 	case from == Date && to == Timestamptz:

@@ -124,7 +124,7 @@ func parseDateTime(typ, s string, style *TextStyle) (dateTime, error) {
 			zone, ok := zoneByName(w)
 			if !ok {
 				if strings.Contains(w, "/") {
-					return d, pgerr.New(pgerr.InvalidParameterValue, "time zone \"%s\" not recognized", w)
+					return d, pgerr.New(pgerr.InvalidParameterValue, "time zone \"%s\" not recognized", strings.ToLower(w))
 				}
 				return d, invalidDate(typ, s)
 			}
@@ -448,7 +448,6 @@ func parseTimestamp(s string, style *TextStyle, t Type) (any, error) {
 	if !d.hasDate {
 		return nil, invalidDate(typ, s)
 	}
-	const lastDay = 106_751_991 - 1 // days that fit into int64 microseconds
 	if d.days > lastDay || d.days < -lastDay {
 		return nil, pgerr.New(pgerr.DatetimeFieldOverflow, "timestamp out of range: \"%s\"", s)
 	}
@@ -468,8 +467,13 @@ func RoundMicros(micros int64, mod int32) int64 {
 	if mod < 0 || mod >= 6 || micros == NoBegin || micros == NoEnd {
 		return micros
 	}
+	return roundTo(micros, mod)
+}
+
+// roundTo rounds half away from zero to a number of digits of a second.
+func roundTo(micros int64, digits int32) int64 {
 	scale := int64(1)
-	for range 6 - mod {
+	for range 6 - digits {
 		scale *= 10
 	}
 	if micros >= 0 {

@@ -22,8 +22,10 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 		return parseInt(s, 32, "integer")
 	case Int8:
 		return parseInt(s, 64, "bigint")
-	case Oid, Regproc, Regprocedure, Regoper, Regoperator, Regclass, Regtype, Regnamespace, Regrole, Regcollation, Xid, Cid:
+	case Oid, Regproc, Regprocedure, Regoper, Regoperator, Regclass, Regtype, Regnamespace, Regrole, Regcollation:
 		return parseOID(s)
+	case Xid, Cid:
+		return parseXID(s), nil
 	case Float4:
 		return parseFloat(s, 32, "real")
 	case Float8:
@@ -47,10 +49,7 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 	case UUIDOID:
 		return parseUUID(s)
 	case JSON:
-		if _, err := CanonicalJSON(s); err != nil {
-			return nil, err
-		}
-		return s, nil
+		return s, validJSON(s)
 	case Jsonb:
 		return CanonicalJSON(s)
 	case Date:
@@ -62,7 +61,7 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 	case Timetz:
 		return parseTimeTZ(s, style)
 	case IntervalOID:
-		return ParseInterval(s)
+		return parseInterval(s, style, t.Mod)
 	case Int2Vector, OidVector:
 		return parseVector(t.OID, s)
 	case VoidOID:
@@ -74,7 +73,10 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 	if t.OID == RecordOID || t.OID == AnyOID {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "input of anonymous composite types is not implemented")
 	}
-	return s, nil // types that are only carried: inet, bit, points, ranges
+	if v, ok, err := parseCarried(t, s); ok {
+		return v, err
+	}
+	return s, nil // types that are only carried: points, ranges
 }
 
 // syntaxError is the message of every input function.
@@ -129,23 +131,43 @@ func parseOID(s string) (any, error) {
 	return int64(uint32(n)), nil
 }
 
+// parseXID reads as strtoul does: what is no number is 0.
+func parseXID(s string) any {
+	s = strings.TrimLeft(s, spaces)
+	n, err := strconv.ParseUint(s[:leadingDigits(s)], 10, 64)
+	if err != nil {
+		return int64(0)
+	}
+	return int64(uint32(n))
+}
+
 func parseFloat(s string, bits int, typ string) (any, error) {
 	w := strings.Trim(s, spaces)
-	if strings.ContainsAny(w, "_xXpP") || w == "" {
+	if strings.Contains(w, "_") || w == "" {
 		return nil, syntaxError(typ, s)
 	}
-	f, err := strconv.ParseFloat(w, bits)
+	number := w
+	if strings.ContainsAny(w, "xX") && !strings.ContainsAny(w, "pP") {
+		number += "p0" // C's strtod takes hexadecimal digits without an exponent
+	}
+	f, err := strconv.ParseFloat(number, bits)
 	if err != nil {
 		if numErr, ok := err.(*strconv.NumError); ok && numErr.Err == strconv.ErrRange {
 			return nil, pgerr.New(pgerr.NumericValueOutOfRange, "\"%s\" is out of range for type %s", w, typ)
 		}
 		return nil, syntaxError(typ, s)
 	}
+	if math.IsNaN(f) {
+		return quietNaN, nil
+	}
 	if f == 0 && strings.ContainsAny(strings.FieldsFunc(strings.ToLower(w), func(r rune) bool { return r == 'e' })[0], "123456789") {
 		return nil, pgerr.New(pgerr.NumericValueOutOfRange, "\"%s\" is out of range for type %s", w, typ)
 	}
 	return f, nil
 }
+
+// quietNaN has the bits that PostgreSQL gives NaN.
+var quietNaN = math.Float64frombits(0x7ff8000000000000)
 
 // FitText applies the length of varchar(n) and char(n). Characters over it are
 // an error unless they are blanks, or cut off by an explicit cast.
@@ -193,14 +215,22 @@ func truncateName(s string) string {
 
 func parseChar(s string) string {
 	if len(s) == 4 && s[0] == '\\' {
-		if n, err := strconv.ParseUint(s[1:], 8, 8); err == nil {
-			return string([]byte{byte(n)})
+		if n, err := strconv.ParseUint(s[1:], 8, 16); err == nil {
+			return charOf(byte(n))
 		}
 	}
 	if s == "" {
 		return ""
 	}
 	return s[:1]
+}
+
+// charOf is the "char" of a byte; that of 0 is the empty string.
+func charOf(b byte) string {
+	if b == 0 {
+		return ""
+	}
+	return string([]byte{b})
 }
 
 func parseBytea(s string) (any, error) {
@@ -282,8 +312,6 @@ func parseVector(typ OID, s string) (any, error) {
 		elems = append(elems, v)
 	}
 	a := NewArray(elem, elems)
-	for i := range a.Dims {
-		a.Dims[i].Lower = 0
-	}
+	a.Dims = []Dim{{Len: int32(len(elems)), Lower: 0}}
 	return a, nil
 }

@@ -75,10 +75,25 @@ func CanonicalJSON(text string) (string, error) {
 	return string(out), nil
 }
 
+// validJSON checks a document as json's input function does: numbers of any
+// size and all escapes that are well formed will do.
+func validJSON(text string) error {
+	p := &jsonParser{text: text, syntax: true}
+	if _, err := p.value(nil, 0); err != nil {
+		return err
+	}
+	p.skip()
+	if p.at != len(p.text) {
+		return p.fail()
+	}
+	return nil
+}
+
 // A jsonParser checks a document and prints it canonically as it goes.
 type jsonParser struct {
-	text string
-	at   int
+	text   string
+	at     int
+	syntax bool // check only what json checks; what is printed does not matter
 }
 
 func (p *jsonParser) fail() error {
@@ -267,7 +282,7 @@ func (p *jsonParser) number(dst []byte) ([]byte, error) {
 		return nil, p.fail()
 	}
 	text := p.text[start:p.at]
-	if plain && text[0] != '-' {
+	if p.syntax || plain && text[0] != '-' {
 		return append(dst, text...), nil
 	}
 	d, err := ParseNumeric(text)
@@ -347,6 +362,9 @@ func (p *jsonParser) unicode() (rune, error) {
 	r, ok := p.hex4()
 	if !ok {
 		return 0, p.fail()
+	}
+	if p.syntax {
+		return r, nil
 	}
 	if r == 0 {
 		return 0, pgerr.New(pgerr.UntranslatableCharacter, "unsupported Unicode escape sequence").

@@ -330,7 +330,7 @@ func compareJSONObjects(a, b string) int {
 		return c
 	}
 	for i := range ka {
-		if c := CompareJSONKeys(ka[i], kb[i]); c != 0 {
+		if c := strings.Compare(ka[i], kb[i]); c != 0 {
 			return c
 		}
 		if c := CompareJSON(va[i], vb[i]); c != 0 {

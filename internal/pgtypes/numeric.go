@@ -31,6 +31,8 @@ func precise(digits int64) *apd.Context {
 	return &c
 }
 
+var errNumericRange = pgerr.New(pgerr.NumericValueOutOfRange, "value overflows numeric format")
+
 // ParseNumeric reads the text form of a numeric.
 func ParseNumeric(s string) (*apd.Decimal, error) {
 	w := strings.Trim(s, spaces)
@@ -48,7 +50,12 @@ func ParseNumeric(s string) (*apd.Decimal, error) {
 	}
 	d, _, err := apd.BaseContext.SetString(new(apd.Decimal), w)
 	if err != nil {
-		return nil, bad
+		mantissa, exponent, _ := strings.Cut(strings.ToLower(w), "e")
+		_, _, err := apd.BaseContext.SetString(new(apd.Decimal), mantissa)
+		if err != nil || !isDigits(strings.TrimLeft(exponent, "+-")) || len(strings.TrimLeft(exponent, "+-")) < len(exponent)-1 {
+			return nil, bad
+		}
+		return nil, errNumericRange
 	}
 	return normal(d)
 }
@@ -60,11 +67,11 @@ func normal(d *apd.Decimal) (*apd.Decimal, error) {
 	}
 	if d.Exponent > 0 {
 		if int64(d.Exponent)+d.NumDigits() > maxNumericDigits && !d.Coeff.IsInt64() || d.Exponent > maxNumericDigits {
-			return nil, pgerr.New(pgerr.NumericValueOutOfRange, "value overflows numeric format")
+			return nil, errNumericRange
 		}
 		out := new(apd.Decimal)
 		if _, err := exact.Quantize(out, d, 0); err != nil {
-			return nil, pgerr.New(pgerr.NumericValueOutOfRange, "value overflows numeric format")
+			return nil, errNumericRange
 		}
 		d = out
 	}
@@ -72,7 +79,7 @@ func normal(d *apd.Decimal) (*apd.Decimal, error) {
 		d = NumericRound(d, maxNumericScale)
 	}
 	if d.NumDigits()+int64(d.Exponent) > maxNumericDigits {
-		return nil, pgerr.New(pgerr.NumericValueOutOfRange, "value overflows numeric format")
+		return nil, errNumericRange
 	}
 	if d.IsZero() && d.Negative {
 		d = new(apd.Decimal).Set(d)
@@ -159,7 +166,7 @@ type numericOp func(d, x, y *apd.Decimal) (apd.Condition, error)
 func numericBinary(op numericOp, x, y *apd.Decimal) (*apd.Decimal, error) {
 	d := new(apd.Decimal)
 	if _, err := op(d, x, y); err != nil {
-		return nil, pgerr.New(pgerr.NumericValueOutOfRange, "value overflows numeric format")
+		return nil, errNumericRange
 	}
 	return normal(d)
 }
@@ -193,7 +200,7 @@ func NumericDiv(x, y *apd.Decimal) (*apd.Decimal, error) {
 	c := precise(digits)
 	c.Rounding = apd.RoundDown // one rounding only, in the quantisation below
 	if _, err := c.Quo(d, x, y); err != nil {
-		return nil, pgerr.New(pgerr.NumericValueOutOfRange, "value overflows numeric format")
+		return nil, errNumericRange
 	}
 	return normal(NumericRound(d, scale))
 }

@@ -102,6 +102,7 @@ const (
 	UUIDOID           OID = 2950
 	UUIDArray         OID = 2951
 	PgLsn             OID = 3220
+	Xid8              OID = 5069
 	Tsvector          OID = 3614
 	Tsquery           OID = 3615
 	Jsonb             OID = 3802

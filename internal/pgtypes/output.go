@@ -3,6 +3,7 @@ package pgtypes
 import (
 	"encoding/hex"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,9 @@ import (
 func AppendText(dst []byte, t Type, v any, s *TextStyle) ([]byte, error) {
 	switch v := v.(type) {
 	case string:
+		if t.OID == Char && v != "" && v[0] >= 0x80 {
+			return append(dst, '\\', '0'+v[0]>>6, '0'+v[0]>>3&7, '0'+v[0]&7), nil
+		}
 		return append(dst, v...), nil
 	case int64:
 		return appendIntText(dst, t, v, s), nil
@@ -96,6 +100,9 @@ func appendG(dst []byte, v float64, precision, bits int) []byte {
 		prec--
 	}
 	e := strconv.FormatFloat(v, 'e', prec, bits)
+	if precision < 0 {
+		e = strictlyShortest(e, v, bits)
+	}
 	mantissa, exponent, _ := strings.Cut(e, "e")
 	x, err := strconv.Atoi(exponent)
 	if err != nil { // FormatFloat always gives an exponent
@@ -115,6 +122,45 @@ func appendG(dst []byte, v float64, precision, bits int) []byte {
 		f = strings.TrimRight(strings.TrimRight(f, "0"), ".")
 	}
 	return append(dst, f...)
+}
+
+// strictlyShortest lengthens digits that lie in the middle between v and a
+// neighbour, which PostgreSQL does not print though they read back as v. Only
+// numbers beyond the mantissa's whole numbers have such digits.
+func strictlyShortest(e string, v float64, bits int) string {
+	limit := float64(1 << 53)
+	if bits == 32 {
+		limit = 1 << 24
+	}
+	if math.Abs(v) < limit {
+		return e
+	}
+	digits := strings.IndexByte(e, 'e') - 1
+	if v < 0 {
+		digits--
+	}
+	for digits = max(digits, 1); ; digits++ {
+		text, _, err := big.ParseFloat(e, 10, 300, big.ToNearestEven)
+		if err != nil {
+			return e
+		}
+		middle := false
+		for _, towards := range []float64{math.Inf(1), math.Inf(-1)} {
+			next := math.Nextafter(v, towards)
+			if bits == 32 {
+				next = float64(math.Nextafter32(float32(v), float32(towards)))
+			}
+			if math.IsInf(next, 0) {
+				continue
+			}
+			mid := new(big.Float).SetPrec(300).Add(big.NewFloat(v), big.NewFloat(next))
+			middle = middle || mid.Quo(mid, big.NewFloat(2)).Cmp(text) == 0
+		}
+		if !middle {
+			return e
+		}
+		e = strconv.FormatFloat(v, 'e', digits, bits)
+	}
 }
 
 func appendBytea(dst, v []byte, s *TextStyle) []byte {
