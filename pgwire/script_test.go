@@ -257,6 +257,9 @@ func (c *client) describe(typ byte, body []byte) string {
 		must(&m)
 		var out strings.Builder
 		out.WriteString("RowDescription")
+		if len(m.Fields) > 100 {
+			return fmt.Sprintf("RowDescription of %d columns", len(m.Fields))
+		}
 		for _, f := range m.Fields {
 			fmt.Fprintf(&out, " %s(table %d.%d type %d len %d mod %d format %d)",
 				f.Name, f.TableOID, f.TableAttributeNumber, f.DataTypeOID, f.DataTypeSize, f.TypeModifier, f.Format)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/apd/v3"
 
@@ -24,7 +25,7 @@ import (
 //	fetch NAME N    rows of a portal
 //	prepare NAME STATEMENT, deallocate, close all, begin, commit, rollback
 //	set NAME VALUE  reports a setting
-//	notice TEXT, fail CODE TEXT, sleep, panic, unsendable, nothing
+//	notice TEXT, fail CODE TEXT, sleep, nap SECONDS, panic, unsendable, nothing
 type toy struct{}
 
 func (h toy) Open(_ context.Context, s Startup) (Session, error) {
@@ -93,7 +94,7 @@ func (s *toySession) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([
 func toyFits(words []string) bool {
 	args := map[string]string{
 		"rows": "n", "wide": "nn", "declare": "wn", "fetch": "wn", "prepare": "ww", "sum": "ww", "set": "ww",
-		"fail": "ww", "many": "n",
+		"fail": "ww", "many": "n", "nap": "n",
 	}[words[0]]
 	if len(words) <= len(args) {
 		return false
@@ -200,6 +201,11 @@ func (p *toyPortal) Close() {
 }
 
 func (p *toyPortal) Run(ctx context.Context, w *RowWriter, maxRows int) (tag string, suspended bool, err error) {
+	defer func() {
+		if p.closed {
+			panic("BUG: a portal is closed while it runs")
+		}
+	}()
 	s, registry := p.session, p.session.startup.Registry
 	switch verb := p.words[0]; verb {
 	case "rows":
@@ -274,6 +280,9 @@ func (p *toyPortal) Run(ctx context.Context, w *RowWriter, maxRows int) (tag str
 	case "sleep":
 		<-ctx.Done()
 		return "", false, ctx.Err()
+	case "nap":
+		time.Sleep(time.Duration(p.arg(1)) * time.Second) // synctest's clock
+		return "NAP", false, nil
 	case "panic":
 		panic("a toy's panic")
 	case "unsendable": // half a row must not reach the client
