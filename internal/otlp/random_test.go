@@ -182,6 +182,7 @@ func (g generator) metric(m pmetric.Metric) {
 	m.SetName(g.word())
 	m.SetUnit(g.word())
 	m.SetDescription(g.word())
+	g.attributes(m.Metadata(), 1)
 	n := g.IntN(4)
 	switch g.IntN(6) {
 	case 0:
@@ -211,6 +212,8 @@ func (g generator) metric(m pmetric.Metric) {
 			}
 			p.ExplicitBounds().FromRaw([]float64{1, 2.5, math.Inf(1)}[:g.IntN(4)])
 			p.BucketCounts().FromRaw([]uint64{1, 2, 1 << 40, 0}[:g.IntN(5)])
+			p.SetFlags(pmetric.DataPointFlags(g.IntN(2)))
+			g.exemplars(p.Exemplars())
 			g.attributes(p.Attributes(), 1)
 		}
 	case 3:
@@ -224,6 +227,14 @@ func (g generator) metric(m pmetric.Metric) {
 			p.SetZeroThreshold(g.Float64())
 			p.Positive().SetOffset(int32(g.Uint32()))
 			p.Positive().BucketCounts().FromRaw([]uint64{1, 300, 1 << 40, 0}[:g.IntN(5)])
+			p.Negative().SetOffset(int32(g.Uint32()))
+			p.Negative().BucketCounts().FromRaw([]uint64{1, 300, 1 << 40, 0}[:g.IntN(5)])
+			if g.IntN(2) == 0 {
+				p.SetSum(g.NormFloat64())
+				p.SetMin(g.NormFloat64())
+				p.SetMax(g.NormFloat64())
+			}
+			g.exemplars(p.Exemplars())
 			g.attributes(p.Attributes(), 1)
 		}
 	case 4:
@@ -243,6 +254,25 @@ func (g generator) metric(m pmetric.Metric) {
 	}
 }
 
+func (g generator) exemplars(list pmetric.ExemplarSlice) {
+	for range g.IntN(3) {
+		e := list.AppendEmpty()
+		e.SetTimestamp(g.time())
+		switch g.IntN(3) {
+		case 0:
+			e.SetIntValue(int64(g.Uint64()))
+		case 1:
+			e.SetDoubleValue([]float64{1, 0.5, math.NaN(), math.Inf(1)}[g.IntN(4)])
+		}
+		if g.IntN(2) == 0 {
+			traceID, spanID := g.ids()
+			e.SetTraceID(traceID)
+			e.SetSpanID(spanID)
+		}
+		g.attributes(e.FilteredAttributes(), 1)
+	}
+}
+
 func (g generator) number(p pmetric.NumberDataPoint) {
 	p.SetTimestamp(g.time())
 	p.SetStartTimestamp(g.time())
@@ -253,5 +283,6 @@ func (g generator) number(p pmetric.NumberDataPoint) {
 	case 1:
 		p.SetDoubleValue(g.NormFloat64())
 	}
+	g.exemplars(p.Exemplars())
 	g.attributes(p.Attributes(), 1)
 }

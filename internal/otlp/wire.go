@@ -158,8 +158,10 @@ func identifier(id []byte, width int, what string) ([]byte, error) {
 
 // The writing side: what protobuf calls wire types.
 const (
-	wireVarint = 0
-	wireBytes  = 2
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
 )
 
 func appendTag(dst []byte, num, wire uint64) []byte {
