@@ -29,7 +29,8 @@ type pending struct {
 }
 
 // Append makes a request durable and visible: when it returns nil, the record
-// is synced and the next View has its rows. ErrOverloaded and ErrDiskFull
+// is synced and the next View has its rows. A request whose Hash came within
+// Options.DedupeWindow writes nothing and shares the outcome of that one. ErrOverloaded and ErrDiskFull
 // pass; ErrFailed and ErrClosed do not. After any of these but ErrFailed
 // nothing was written. When ctx ends first the outcome is unknown, and the
 // rows stay if the record was written.
@@ -49,10 +50,17 @@ func (db *DB) Append(ctx context.Context, r Request) error {
 	if r.Header.ReceiveNanos == 0 {
 		r.Header.ReceiveNanos = db.opts.Now().UnixNano()
 	}
-	payload := record.Compress(r.Header.Codec, r.Body)
 	p := &pending{header: r.Header, table: t, rows: r.Rows, items: r.Items}
 	e := &entry{header: r.Header, parts: []*pending{p}, done: make(chan struct{})}
-	if err := db.enqueue(e, payload); err != nil {
+	if first, repeats := db.requests.claim(e); repeats {
+		db.counters.repeated.Add(1)
+		if first == nil {
+			return nil
+		}
+		return db.outcome(ctx, first)
+	}
+	if err := db.enqueue(e, record.Compress(r.Header.Codec, r.Body)); err != nil {
+		db.requests.abandon(e, err)
 		return err
 	}
 	return db.await(ctx, e)
@@ -74,8 +82,17 @@ func (db *DB) admit(size int64) error {
 	return nil
 }
 
-// await waits until a record is synced and visible.
+// await waits until a record is synced and visible, and counts it.
 func (db *DB) await(ctx context.Context, e *entry) error {
+	err := db.outcome(ctx, e)
+	if err == nil {
+		db.counters.appended.Add(1)
+	}
+	return err
+}
+
+// outcome waits until a record is synced and visible.
+func (db *DB) outcome(ctx context.Context, e *entry) error {
 	switch {
 	case db.opts.faults.ackBeforeSync:
 		return nil
@@ -84,9 +101,6 @@ func (db *DB) await(ctx context.Context, e *entry) error {
 	}
 	select {
 	case <-e.done:
-		if e.err == nil {
-			db.counters.appended.Add(1)
-		}
 		return e.err
 	case <-ctx.Done():
 		return fmt.Errorf("engine: the outcome of record %d is unknown: %w", e.header.LSN, ctx.Err())
@@ -126,6 +140,7 @@ func (db *DB) enqueueLocked(e *entry, payload []byte) error {
 		e.keyed[i].lsn = lsn
 		db.keyedOnWay[keyedName(e.keyed[i].table, e.keyed[i].key)] = lsn
 	}
+	db.requests.written(e.header)
 	db.queue <- e
 	return nil
 }
@@ -170,6 +185,7 @@ func (db *DB) applySynced(batch []*entry) {
 		if i >= synced {
 			p.err = db.Err()
 		}
+		db.requests.settle(p)
 		close(p.done)
 	}
 	db.maybeFlush()

@@ -94,7 +94,26 @@ func (c *checker) hotStore(fs vfs.FS, dir string, specs []TableSpec) (applied ui
 	if err := c.strays(m); err != nil {
 		return 0, err
 	}
+	if err := c.requests(m); err != nil {
+		return 0, err
+	}
 	return m.applied(), c.keyed(m)
+}
+
+// requests verifies what is remembered of requests.
+func (c *checker) requests(m *manifest) error {
+	w := newRequestWindow(1)
+	err := w.load(c.store)
+	if errors.Is(err, ErrCorrupt) {
+		c.problem("%v", err)
+		return nil
+	}
+	for _, r := range w.order {
+		if r.LSN > m.applied() {
+			c.problem("request %x is of record %d, but %d is the last applied one", r.hash, r.LSN, m.applied())
+		}
+	}
+	return err
 }
 
 // keyed verifies the rows of the keyed tables.

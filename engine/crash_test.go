@@ -39,14 +39,16 @@ type crashRun struct {
 	want      int // clones still to be taken
 	points    []crashPoint
 	acked     [crashWriters]*model
-	begun     [crashWriters]*request // on its way; nil: none
+	begun     [crashWriters]*request  // on its way; nil: none
+	sent      [crashWriters][]request // acknowledged with a hash
 	ackedLogs int64
 	problem   error // seen while it ran
 }
 
 type request struct {
-	kind record.Type
-	body string
+	kind   record.Type
+	body   string
+	hashed bool // sent with a hash, so that it may be sent again
 }
 
 // A crashPoint is a state of the disk with what is known of it from outside.
@@ -56,6 +58,7 @@ type crashPoint struct {
 	visible uint64 // LSN that a reader had seen before
 	acked   [crashWriters]*model
 	begun   [crashWriters]*request
+	sent    [crashWriters][]request
 }
 
 // operation is called before each operation of the file system.
@@ -71,7 +74,7 @@ func (r *crashRun) operation(op errorfs.Op) error {
 	r.want--
 	visible := r.db.view.Load().lsn // before the clone; what it has must be on the disk
 	r.points = append(r.points, crashPoint{
-		op: fmt.Sprintf("%v %s", op.Kind, op.Path), visible: visible, acked: r.acked, begun: r.begun,
+		op: fmt.Sprintf("%v %s", op.Kind, op.Path), visible: visible, acked: r.acked, begun: r.begun, sent: r.sent,
 		fs: r.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: r.rng.IntN(3) * 50, RNG: r.rng}),
 	})
 	return nil
@@ -142,18 +145,28 @@ func (r *crashRun) write(w int, rng *rand.Rand) {
 		if rng.IntN(3) == 0 {
 			kind, body = record.WriteSet, randomWriteSet(rng, tag, step)
 		}
+		if again := r.sent[w]; len(again) > 0 && rng.IntN(6) == 0 {
+			if err := r.send(again[rng.IntN(len(again))]); err != nil {
+				r.fail(err)
+				return
+			}
+		}
+		q := request{kind, body, kind != record.WriteSet && rng.IntN(2) == 0}
 		next := r.acked[w].clone()
 		next.apply(kind, body)
 		added := int64(len(next.logs) - len(r.acked[w].logs))
 		r.mu.Lock()
-		r.begun[w] = &request{kind, body}
+		r.begun[w] = &q
 		r.mu.Unlock()
-		if err := r.send(kind, body); err != nil {
+		if err := r.send(q); err != nil {
 			r.fail(err)
 			return
 		}
 		r.mu.Lock()
 		r.acked[w], r.begun[w] = next, nil
+		if q.hashed {
+			r.sent[w] = append(r.sent[w], q)
+		}
 		r.ackedLogs += added
 		logs := r.ackedLogs
 		r.mu.Unlock()
@@ -165,13 +178,16 @@ func (r *crashRun) write(w int, rng *rand.Rand) {
 	}
 }
 
-func (r *crashRun) send(kind record.Type, body string) error {
-	if kind != record.WriteSet {
-		return r.db.Append(context.Background(), testRequest(kind, body))
+func (r *crashRun) send(q request) error {
+	if q.hashed {
+		return r.db.Append(context.Background(), hashedRequest(q.kind, q.body))
+	}
+	if q.kind != record.WriteSet {
+		return r.db.Append(context.Background(), testRequest(q.kind, q.body))
 	}
 	for {
 		v := r.db.View()
-		ws := testWriteSet(v, body)
+		ws := testWriteSet(v, q.body)
 		v.Release()
 		_, err := r.db.Commit(context.Background(), ws)
 		// With a bug that answers too early, a row may still be on its way.
@@ -251,6 +267,9 @@ func (r *crashRun) verify(p crashPoint, thorough bool) (err error) {
 		}
 		err = errors.Join(err, r.expect(v, p.acked, p.begun))
 		v.Release()
+		if err == nil {
+			err = r.resend(db, &p)
+		}
 		if err = errors.Join(err, db.shutdown(flush)); err != nil {
 			return err
 		}
@@ -264,6 +283,31 @@ func (r *crashRun) verify(p crashPoint, thorough bool) (err error) {
 		if len(report.Problems) > 0 {
 			return fmt.Errorf("check: %q", report.Problems)
 		}
+	}
+	return nil
+}
+
+// resend does what clients do that saw no answer: it sends again the request
+// that was on its way, and some that were acknowledged. Each then is there once.
+func (r *crashRun) resend(db *DB, p *crashPoint) error {
+	for w := range crashWriters {
+		again := p.sent[w][max(0, len(p.sent[w])-8):]
+		if q := p.begun[w]; q != nil && q.hashed {
+			again = append(slices.Clone(again), *q)
+			p.acked[w] = p.acked[w].clone()
+			p.acked[w].apply(q.kind, q.body)
+			p.begun[w] = nil
+		}
+		for _, q := range again {
+			if err := db.Append(context.Background(), hashedRequest(q.kind, q.body)); err != nil {
+				return err
+			}
+		}
+	}
+	v := db.View()
+	defer v.Release()
+	if err := r.expect(v, p.acked, p.begun); err != nil {
+		return fmt.Errorf("after sending again: %w", err)
 	}
 	return nil
 }
@@ -314,6 +358,7 @@ func TestPlantedBugs(t *testing.T) {
 		{"replay applies a record again", faults{replayAgain: true}},
 		{"write set applied in part", faults{writeSetInPart: true}},
 		{"keyed rows not in the batch", faults{keyedNotInBatch: true}},
+		{"hash lost at recycling", faults{hashesNotInBatch: true}},
 		{"rows killed during a flush come back", faults{forgetKills: true}},
 	} {
 		t.Run(strings.ReplaceAll(bug.name, " ", "-"), func(t *testing.T) {

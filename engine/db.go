@@ -20,17 +20,19 @@ import (
 // looks for what they replace, and the flusher (flush.go), which alone writes
 // to the hot store. Close ends both.
 //
-// Lock order: appendMu; stateMu, then viewsMu. None is held across I/O.
+// Lock order: appendMu, then that of requests; stateMu, then viewsMu. None is
+// held across I/O.
 type DB struct {
-	opts   Options
-	dir    string
-	events Events
-	lock   io.Closer
-	wal    *wal.Log
-	hot    *hot.Store
-	cache  *blockCache
-	tables []*table
-	byType map[record.Type]*table
+	opts     Options
+	dir      string
+	events   Events
+	lock     io.Closer
+	wal      *wal.Log
+	hot      *hot.Store
+	cache    *blockCache
+	requests *requestWindow
+	tables   []*table
+	byType   map[record.Type]*table
 
 	view       atomic.Pointer[View] // immutable once stored
 	inFlight   atomic.Int64         // bytes of bodies between Append and its answer
@@ -104,7 +106,7 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newBlockCache(o.BlockCacheBytes),
+		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newBlockCache(o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
 		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flusherDone: make(chan struct{}),
 	}

@@ -148,8 +148,8 @@ func (db *DB) flush() error {
 	return nil
 }
 
-// flushBlocks writes rows, the deletion vectors of what they replaced, and the
-// applied LSN as one batch, then publishes the view that has the blocks.
+// flushBlocks writes rows, the deletion vectors of what they replaced, the
+// hashes of their requests and the applied LSN as one batch, then publishes the view that has the blocks.
 func (db *DB) flushBlocks() (err error) {
 	if err := db.Err(); err != nil {
 		return err
@@ -194,6 +194,10 @@ func (db *DB) flushBlocks() (err error) {
 	}
 	if !db.opts.faults.keyedNotInBatch {
 		writes = append(writes, keyed...)
+	}
+	requests := db.requests.flushWrites(frozen.lsn, db.opts.Now().UnixNano())
+	if !db.opts.faults.hashesNotInBatch {
+		writes = append(writes, requests...)
 	}
 	if err := db.commit(writes); err != nil {
 		return err

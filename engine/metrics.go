@@ -9,6 +9,7 @@ type counters struct {
 	reblocks  atomic.Int64
 	appended  atomic.Int64 // records acknowledged
 	refused   atomic.Int64 // records refused: overloaded or disk full
+	repeated  atomic.Int64 // requests sent again, of which nothing was written
 	replayed  atomic.Int64 // records
 	corrupted atomic.Int64 // reads that met a damaged block
 }
@@ -31,6 +32,7 @@ type Metrics struct {
 	Reblocks    int64
 	Appended    int64
 	Refused     int64
+	Repeated    int64 // requests sent again
 	Replayed    int64
 	CorruptRead int64
 }
@@ -54,7 +56,7 @@ func (db *DB) Metrics() Metrics {
 		WALBytes: db.wal.Bytes(), HotBytes: db.hot.Bytes(), CachedBytes: db.cache.held(), InFlight: db.inFlight.Load(),
 		DiskFull: db.diskLow.Load(), Stopped: db.failure.Load() != nil,
 		Flushes: db.counters.flushes.Load(), Reblocks: db.counters.reblocks.Load(), Appended: db.counters.appended.Load(),
-		Refused: db.counters.refused.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(),
+		Refused: db.counters.refused.Load(), Repeated: db.counters.repeated.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(),
 	}
 	db.viewsMu.Lock()
 	m.Views = len(db.liveViews)

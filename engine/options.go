@@ -45,6 +45,9 @@ type Options struct {
 	// ReplaceHorizon is how far apart in time two versions of a row may be for
 	// the newer to replace the older. Default 24 h.
 	ReplaceHorizon time.Duration
+	// DedupeWindow is how long a request is remembered by its hash. Default 10
+	// minutes; negative: not at all.
+	DedupeWindow time.Duration
 	// MinFreeShare is the share of the disk below whose free space nothing is
 	// taken. Default 0.05; negative: no watermark.
 	MinFreeShare float64
@@ -73,6 +76,7 @@ type faults struct {
 	appliedApart      bool // blocks and the applied LSN are two batches
 	writeSetInPart    bool // the keyed rows of a write set become visible and durable without its requests
 	keyedNotInBatch   bool // keyed rows are not written with the LSN that says they are
+	hashesNotInBatch  bool // the hashes of requests are lost when their segments are recycled
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -103,6 +107,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.BlockCacheBytes = cmp.Or(o.BlockCacheBytes, 192<<20)
 	o.HotCacheBytes = cmp.Or(o.HotCacheBytes, 8<<20)
 	o.ReplaceHorizon = cmp.Or(o.ReplaceHorizon, 24*time.Hour)
+	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
 	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 30*time.Second)
 	if o.BlockRows < 1 || o.BlockRows > block.MaxRows {

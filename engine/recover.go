@@ -42,6 +42,9 @@ func (db *DB) recover() error {
 	if err := db.deleteOrphans(m); err != nil {
 		return err
 	}
+	if err := db.requests.load(db.hot); err != nil {
+		return err
+	}
 	if err := db.sweepKeyed(); err != nil {
 		return err
 	}
@@ -241,6 +244,7 @@ func (db *DB) replay(m *manifest) error {
 		if err != nil {
 			return err
 		}
+		db.requests.written(h)
 		return db.replayEntry(e)
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,9 +111,18 @@ func testRequest(kind record.Type, body string) Request {
 	return Request{Header: h, Body: []byte(body), Rows: rows, Items: items}
 }
 
+// hashedRequest is a testRequest that is known again.
+func hashedRequest(kind record.Type, body string) Request {
+	r := testRequest(kind, body)
+	sum := sha256.Sum256(append([]byte{byte(kind)}, body...))
+	r.Header.Hash = [16]byte(sum[:])
+	return r
+}
+
 func testOptions(fs vfs.FS) Options {
 	return Options{
 		FS: fs, Tables: testTables, Decode: decodeTest, BlockRows: 16, MinFreeShare: -1, HotCacheBytes: 1 << 16,
+		Now:          func() time.Time { return time.Unix(0, minuteNanos(arrivalMinute)) },
 		CloseTimeout: time.Hour, // a busy machine is no failure; go test shows where one hangs
 		WAL:          wal.Options{SegmentBytes: 8 << 10, Spares: 1},
 	}

@@ -105,6 +105,14 @@ func StateKey(table uint8) []byte { return []byte{byte(StateKind), table} }
 // RequestKey is the key of a request by the hash of its body.
 func RequestKey(hash [16]byte) []byte { return append([]byte{byte(RequestKind)}, hash[:]...) }
 
+// ParseRequestKey gives the hash of a request's key.
+func ParseRequestKey(k []byte) (hash [16]byte, ok bool) {
+	if len(k) != 17 || k[0] != byte(RequestKind) {
+		return hash, false
+	}
+	return [16]byte(k[1:]), true
+}
+
 // CounterKey is the key of a counter.
 func CounterKey(name string) []byte { return append([]byte{byte(CounterKind)}, name...) }
 
