@@ -24,10 +24,11 @@ test: ## run all tests; needs no service
 	go test -race $(RACE)
 	go test $(PLAIN)
 
-check: ## formatting, vet, static analysis, tidy modules
+check: ## formatting, vet, static analysis, unused code
 	test -z "$$(go tool gofumpt -l .)" || { go tool gofumpt -l .; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+	test -z "$$(go tool deadcode -tags gms_pure_go -test ./... | tee /dev/stderr)"
 
 bench: ## micro benchmarks of the storage and execution layers
 	go test -run '^$$' -bench . -benchtime 300ms ./engine/... ./wal/... ./internal/exec/... ./internal/expr/... ./internal/otlp/...
@@ -39,6 +40,7 @@ FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME each
 	go test ./wal -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 	go test ./wal/record -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+	go test ./wal/record -run '^$$' -fuzz FuzzWriteSet -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 	go test ./engine/block -run '^$$' -fuzz FuzzBlock -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 	go test ./pgwire -run '^$$' -fuzz FuzzStartup -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 	go test ./pgwire -run '^$$' -fuzz FuzzMessages -fuzztime $(FUZZTIME) -fuzzminimizetime 1x

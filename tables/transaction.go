@@ -33,7 +33,6 @@ type Tx struct {
 	view       *engine.View // of a repeatable transaction, nil before its first statement
 	writes     []write
 	locked     map[rowKey]uint64 // rows that are ours, with the version that we replace
-	bytes      int64             // of telemetry rows in writes
 }
 
 // A write is a row of a keyed table.

@@ -240,29 +240,6 @@ func fitBits(t Type, text string, explicit bool) (any, error) {
 	return nil, pgerr.New(pgerr.StringDataLengthMismatch, "bit string length %d does not match type bit(%d)", len(text), n)
 }
 
-// bitsOfInt gives the lowest n bits of an integer, its sign filling the rest.
-func bitsOfInt(v int64, n int32) string {
-	var out strings.Builder
-	for i := max(n, 1) - 1; i >= 0; i-- {
-		out.WriteByte('0' + byte(v>>min(i, 63)&1))
-	}
-	return out.String()
-}
-
-func intOfBits(text string, to OID) (any, error) {
-	if len(text) > intBits(to) {
-		return nil, rangeError(to)
-	}
-	n := uint64(0)
-	for i := range len(text) {
-		n = n<<1 | uint64(text[i]-'0')
-	}
-	if to == Int4 {
-		return int64(int32(n)), nil
-	}
-	return int64(n), nil
-}
-
 func appendBitsBinary(dst []byte, text string) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(text)))
 	for at := 0; at < len(text); at += 8 {

@@ -33,9 +33,6 @@ func NewBuilder(kind Kind, capacity int) *Builder {
 	return b
 }
 
-// Len gives the number of rows so far.
-func (b *Builder) Len() int { return b.col.Len }
-
 // grow adds a row and keeps its validity bit.
 func (b *Builder) grow(valid bool) {
 	i := b.col.Len

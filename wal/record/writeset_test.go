@@ -9,7 +9,8 @@ import (
 func sampleWriteSet() *WriteSetBody {
 	return &WriteSetBody{
 		Rows: []KeyedRow{
-			{Table: 1, Key: []byte("k1"), Value: []byte("v")}, {Table: 2, Key: []byte{}, Value: []byte{}},
+			{Table: 1, Key: []byte("k1"), Value: []byte("v")},
+			{Table: 2, Key: []byte{}, Value: []byte{}},
 			{Table: 1, Key: []byte("k2"), Deleted: true},
 		},
 		Requests: []Part{{Type: Logs, Codec: ProtobufS2, MappingVersion: 0x0102, FirstRow: 0x0304050607080900, Payload: []byte("body")}},
