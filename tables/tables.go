@@ -68,13 +68,14 @@ func Register(c *catalog.Catalog) {
 	for _, t := range []struct {
 		oid    pgtypes.OID
 		schema *vector.Schema
+		record record.Type
 		key    []string
 	}{
-		{spansOID, otlp.SpansSchema, []string{"trace_id", "span_id"}},
-		{logsOID, otlp.LogsSchema, nil},
-		{metricsOID, otlp.MetricsSchema, nil},
+		{spansOID, otlp.SpansSchema, record.Traces, []string{"trace_id", "span_id"}},
+		{logsOID, otlp.LogsSchema, record.Logs, nil},
+		{metricsOID, otlp.MetricsSchema, record.Metrics, nil},
 	} {
-		c.AddTable(newTelemetry(t.oid, t.schema, sections[t.schema.Name], t.key))
+		c.AddTable(newTelemetry(t.oid, t.schema, t.record, sections[t.schema.Name], t.key))
 	}
 	for _, t := range keyedTables {
 		c.AddTable(newKeyed(t.oid, t.name, t.id, sections[t.name], t.key))

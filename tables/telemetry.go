@@ -10,16 +10,18 @@ import (
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/wal/record"
 )
 
 // A telemetry table is a stored table with the columns that follow from it.
 type telemetry struct {
 	rel     *catalog.Relation
 	schema  *vector.Schema
+	record  record.Type
 	columns []column
 }
 
-func newTelemetry(oid pgtypes.OID, schema *vector.Schema, s *section, key []string) *telemetry {
+func newTelemetry(oid pgtypes.OID, schema *vector.Schema, kind record.Type, s *section, key []string) *telemetry {
 	rel := &catalog.Relation{OID: oid, Schema: catalog.PublicSchema, Name: schema.Name, Kind: 'r', Comment: s.comment}
 	for _, col := range s.columns {
 		rel.Columns = append(rel.Columns, col.Column)
@@ -27,7 +29,7 @@ func newTelemetry(oid pgtypes.OID, schema *vector.Schema, s *section, key []stri
 	for _, name := range key {
 		rel.PrimaryKey = append(rel.PrimaryKey, rel.Index(name))
 	}
-	return &telemetry{rel: rel, schema: schema, columns: s.columns}
+	return &telemetry{rel: rel, schema: schema, record: kind, columns: s.columns}
 }
 
 // Relation describes the table.
@@ -61,6 +63,15 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	}
 	observe(req.Stats, scan)
 	readers[0].(*telemetryReader).done = func() { observeEnd(req.Stats, scan) }
+	own := &ownReader{projection: p}
+	for _, w := range snap.writes {
+		if w.telemetry == t {
+			own.rows = append(own.rows, w.decoded)
+		}
+	}
+	if len(own.rows) > 0 {
+		readers = append(readers, own)
+	}
 	return readers, nil
 }
 

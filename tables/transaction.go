@@ -3,10 +3,12 @@ package tables
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tael-sql/tael-sql/engine"
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
 
@@ -33,13 +35,17 @@ type Tx struct {
 	view       *engine.View // of a repeatable transaction, nil before its first statement
 	writes     []write
 	locked     map[rowKey]uint64 // rows that are ours, with the version that we replace
+	bytes      int64             // of telemetry rows in writes
 }
 
-// A write is a row of a keyed table.
+// A write is a row of a keyed table, or of a telemetry table.
 type write struct {
-	keyed *keyed
+	keyed *keyed // or
 	key   string
 	row   []any // nil: deleted
+
+	telemetry *telemetry   // whose stored fields row has
+	decoded   *vector.Rows // the row as it will be
 }
 
 // Begin starts a transaction. A repeatable one reads one view throughout.
@@ -93,6 +99,11 @@ func (tx *Tx) Mark() int { return len(tx.writes) }
 
 // RollbackTo forgets the writes since a Mark. Their rows stay locked.
 func (tx *Tx) RollbackTo(mark int) {
+	for _, w := range tx.writes[mark:] {
+		if w.decoded != nil {
+			tx.bytes -= w.decoded.Bytes()
+		}
+	}
 	tx.writes = tx.writes[:mark:mark]
 }
 
@@ -126,9 +137,12 @@ func (tx *Tx) Commit(ctx context.Context) error {
 }
 
 func (tx *Tx) writeSet() (*engine.WriteSet, error) {
-	set := &engine.WriteSet{Header: record.Header{Source: record.SQL}}
+	set := &engine.WriteSet{Header: record.Header{Source: record.SQL, ReceiveNanos: time.Now().UnixNano()}}
 	newest := make(map[rowKey]int) // place in set.Keyed
 	for _, w := range tx.writes {
+		if w.keyed == nil {
+			continue
+		}
 		k := rowKey{w.keyed.id, w.key}
 		at, ok := newest[k]
 		if !ok {
@@ -145,7 +159,9 @@ func (tx *Tx) writeSet() (*engine.WriteSet, error) {
 			set.Keyed[at].Value = value
 		}
 	}
-	return set, nil
+	var err error
+	set.Requests, err = tx.requests(set.Header.ReceiveNanos)
+	return set, err
 }
 
 // commitError gives an error of Commit its SQLSTATE.

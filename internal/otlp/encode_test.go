@@ -384,7 +384,9 @@ func TestEncodeKeepsWhatJSONCannotCarry(t *testing.T) {
 		TimeUnixNano: 1, Attributes: oddAttributes(), Value: &metrics.NumberDataPoint_AsDouble{AsDouble: math.NaN()},
 		Exemplars: []*metrics.Exemplar{
 			{Value: &metrics.Exemplar_AsInt{AsInt: -3}, TraceId: []byte("0123456789abcdef"), SpanId: []byte("01234567"), TimeUnixNano: 7},
-			{Value: &metrics.Exemplar_AsDouble{AsDouble: 3}}, {Value: &metrics.Exemplar_AsDouble{AsDouble: math.Inf(-1)}}, {FilteredAttributes: oddAttributes()},
+			{Value: &metrics.Exemplar_AsDouble{AsDouble: 3}},
+			{Value: &metrics.Exemplar_AsDouble{AsDouble: math.Inf(-1)}},
+			{FilteredAttributes: oddAttributes()},
 		},
 	}
 	gauge := func(name string, metadata []*common.KeyValue) *metrics.Metric {
