@@ -95,10 +95,8 @@ func runDemo(ctx context.Context, c *config, out io.Writer, once bool) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, shop.close()) }()
-	fmt.Fprintln(out, "A simulated shop sends traces, logs and metrics through the OpenTelemetry SDK …")
-	for range 200 {
-		shop.order(ctx)
-	}
+	fmt.Fprintln(out, "A simulated shop tells the last hour through the OpenTelemetry SDK: traces, logs and metrics …")
+	shop.tell(ctx)
 	if err := shop.flush(ctx); err != nil {
 		return err
 	}
@@ -116,7 +114,7 @@ func runDemo(ctx context.Context, c *config, out io.Writer, once bool) (err erro
 	host, port, _ := strings.Cut(g.endpoints.PG, ":")
 	fmt.Fprintf(out, "\nThe shop goes on. Ask it yourself:\n\n    psql -h %s -p %s -U %s %s\n\nCtrl-C ends the demo.\n", host, port, user, database)
 	for ctx.Err() == nil {
-		shop.order(ctx)
+		shop.order(ctx, time.Now().Add(-time.Second), true)
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):

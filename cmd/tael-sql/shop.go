@@ -38,7 +38,7 @@ type shop struct {
 	services map[string]*service
 }
 
-var shopServices = []string{"frontend", "checkout", "cart", "payment", "postgres", "email"}
+var shopServices = []string{"frontend", "checkout", "cart", "payment", "postgres", "fulfilment", "email", "support-agent"}
 
 // openShop connects the services to a gateway.
 func openShop(ctx context.Context, addr string) (*shop, error) {
@@ -120,41 +120,6 @@ func (c *call) log(severity otellog.Severity, text string) {
 	r.SetSeverity(severity)
 	r.SetBody(attribute.StringValue(text))
 	c.svc.logger.Emit(c.ctx, r)
-}
-
-// order simulates one order, of which some payments fail.
-func (s *shop) order(ctx context.Context) {
-	at := time.Now().Add(-time.Second)
-	root := s.begin(ctx, "frontend", "POST /order", trace.SpanKindServer, at,
-		attribute.String("http.request.method", "POST"), attribute.String("http.route", "/order"),
-		attribute.Int("http.response.status_code", 200))
-	root.work(s.rng, 2)
-	checkout := s.begin(root.ctx, "checkout", "PlaceOrder", trace.SpanKindServer, root.now)
-	checkout.work(s.rng, 1)
-
-	cart := s.begin(checkout.ctx, "cart", "GetCart", trace.SpanKindServer, checkout.now)
-	query := s.begin(cart.ctx, "postgres", "SELECT cart", trace.SpanKindClient, cart.now,
-		attribute.String("db.system.name", "postgresql"), attribute.String("db.query.text", "SELECT * FROM cart WHERE id = $1"))
-	query.work(s.rng, 3)
-	cart.now = query.end()
-	checkout.now = cart.end()
-
-	card := []string{"amex", "mastercard", "visa"}[s.rng.IntN(3)]
-	pay := s.begin(checkout.ctx, "payment", "Charge", trace.SpanKindServer, checkout.now, attribute.String("card.type", card))
-	pay.work(s.rng, 20)
-	if s.rng.IntN(10) == 0 {
-		pay.fail("card declined: " + card)
-		checkout.log(otellog.SeverityWarn, "payment failed, order kept for later")
-	} else {
-		pay.log(otellog.SeverityInfo, "charged")
-	}
-	checkout.now = pay.end()
-	mail := s.begin(checkout.ctx, "email", "SendConfirmation", trace.SpanKindServer, checkout.now)
-	mail.work(s.rng, 8)
-	checkout.now = mail.end()
-	root.now = checkout.end()
-	root.work(s.rng, 1)
-	root.end()
 }
 
 // flush sends what the SDKs still hold.
