@@ -60,10 +60,7 @@ func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, err
 	if s.Database != h.opts.Database {
 		return nil, pgerr.New(pgerr.InvalidCatalogName, "database \"%s\" does not exist", s.Database)
 	}
-	se := &Session{
-		handler: h, startup: s, settings: newSettings(),
-		prepared: make(map[string]*statement),
-	}
+	se := &Session{handler: h, startup: s, settings: newSettings()}
 	for name, value := range s.Parameters {
 		switch name {
 		case "user", "database", "replication":
@@ -84,7 +81,6 @@ type Session struct {
 	handler  *Handler
 	startup  pgwire.Startup
 	settings *settings
-	prepared map[string]*statement // by PREPARE
 
 	transaction
 }

@@ -16,7 +16,7 @@ type statement struct {
 	oids    []pgtypes.OID
 
 	described bool
-	query     *bind.Query // of a query, or of the one that EXPLAIN explains
+	query     *bind.Query // of a query, or of the one that EXPLAIN explains or DECLARE opens
 	columns   []pgwire.Column
 	params    []pgtypes.OID
 }
@@ -55,6 +55,14 @@ func (st *statement) describe() error {
 			return err
 		}
 		st.columns = []pgwire.Column{{Name: "QUERY PLAN", Type: pgtypes.Of(pgtypes.Text)}}
+	case syntax.Declare:
+		if err := st.describeExplained(st.node.Node.GetDeclareCursorStmt().Query); err != nil {
+			return err
+		}
+	case syntax.Fetch, syntax.Move:
+		if err := st.describeCursor(st.node.Node.GetFetchStmt().Portalname); err != nil {
+			return err
+		}
 	case syntax.Show:
 		st.columns = showColumns(st.node.Node.GetVariableShowStmt().Name)
 	case syntax.Execute:
@@ -68,7 +76,7 @@ func (st *statement) describe() error {
 	return nil
 }
 
-// describeExplained binds the statement that an EXPLAIN is about.
+// describeExplained binds the statement that an EXPLAIN or a DECLARE is about.
 func (st *statement) describeExplained(n *pg.Node) (err error) {
 	var q *bind.Query
 	switch kind, _ := syntax.Classify(n); kind {

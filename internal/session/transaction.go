@@ -23,11 +23,12 @@ type transaction struct {
 	start      settingsMark
 }
 
-// A savepoint is a position among the transaction's writes and settings.
+// A savepoint is a position among the transaction's writes, settings and cursors.
 type savepoint struct {
 	name     string
 	mark     int
 	settings settingsMark
+	cursors  []string
 }
 
 // current gives the transaction's writes, which begin with the first statement
@@ -62,6 +63,10 @@ func (s *Session) Sync(ctx context.Context, failed bool) (status byte, err error
 
 // commit ends the transaction with its writes durable.
 func (s *Session) commit(ctx context.Context) error {
+	if err := s.keepCursors(ctx); err != nil {
+		s.rollback()
+		return ended(ctx, err)
+	}
 	tx := s.tx
 	s.settings.endTransaction()
 	s.transaction = transaction{}
@@ -73,6 +78,7 @@ func (s *Session) commit(ctx context.Context) error {
 
 // rollback ends the transaction without a trace.
 func (s *Session) rollback() {
+	s.dropCursors()
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
@@ -177,7 +183,9 @@ func (s *Session) savepoint(st *syntax.Statement) error {
 	}
 	name := st.Node.GetTransactionStmt().SavepointName
 	if st.Kind == syntax.Savepoint {
-		s.savepoints = append(s.savepoints, savepoint{name: name, mark: s.current().Mark(), settings: s.settings.mark()})
+		s.savepoints = append(s.savepoints, savepoint{
+			name: name, mark: s.current().Mark(), settings: s.settings.mark(), cursors: s.startup.Registry.PortalNames(),
+		})
 		return nil
 	}
 	at := len(s.savepoints) - 1
@@ -193,6 +201,7 @@ func (s *Session) savepoint(st *syntax.Statement) error {
 	}
 	s.current().RollbackTo(s.savepoints[at].mark)
 	s.settings.rollbackTo(s.savepoints[at].settings)
+	s.dropCursorsBut(s.savepoints[at].cursors)
 	s.savepoints = slices.Clip(s.savepoints[:at+1])
 	s.status = 'T'
 	return nil

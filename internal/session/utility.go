@@ -32,9 +32,12 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 		return "PREPARE", s.prepare(st)
 	case syntax.Deallocate:
 		return st.Tag, s.deallocate(st.Node.GetDeallocateStmt())
+	case syntax.Fetch, syntax.Move:
+		return s.fetch(ctx, st.Node.GetFetchStmt(), w)
+	case syntax.Close:
+		return st.Tag, s.closeCursor(st.Node.GetClosePortalStmt())
 	case syntax.Discard:
-		clear(s.prepared)
-		return st.Tag, s.settings.reset("all")
+		return st.Tag, s.discard(st)
 	case syntax.Checkpoint:
 		return "CHECKPOINT", s.handler.opts.Checkpoint(ctx)
 	case syntax.Unlisten:
@@ -172,9 +175,6 @@ func (s *Session) show(st *syntax.Statement, w *pgwire.RowWriter) error {
 // prepare keeps a statement under a name.
 func (s *Session) prepare(st *syntax.Statement) error {
 	n := st.Node.GetPrepareStmt()
-	if _, dup := s.prepared[n.Name]; dup {
-		return pgerr.New(pgerr.DuplicatePreparedStatement, "prepared statement \"%s\" already exists", n.Name)
-	}
 	inner := *st
 	inner.Node = n.Query
 	inner.Kind, inner.Tag = syntax.Classify(n.Query)
@@ -197,26 +197,43 @@ func (s *Session) prepare(st *syntax.Statement) error {
 	if err := prepared.describe(); err != nil {
 		return err
 	}
-	s.prepared[n.Name] = prepared
-	return nil
+	return s.startup.Registry.PutStatement(n.Name, prepared)
 }
 
 func (s *Session) preparedStatement(name string) (*statement, error) {
-	st, ok := s.prepared[name]
-	if !ok {
-		return nil, pgerr.New(pgerr.InvalidStatementName, "prepared statement \"%s\" does not exist", name)
+	found, err := s.startup.Registry.Statement(name)
+	if err != nil {
+		return nil, err
 	}
-	return st, nil
+	st, ok := found.(*statement)
+	if !ok { // an empty one of the protocol
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "EXECUTE of an empty statement is not supported")
+	}
+	return st, st.describe()
 }
 
 func (s *Session) deallocate(n *pg.DeallocateStmt) error {
+	registry := s.startup.Registry
 	if n.Name == "" {
-		clear(s.prepared)
+		registry.DropStatements()
 		return nil
 	}
-	if _, err := s.preparedStatement(n.Name); err != nil {
+	if _, err := registry.Statement(n.Name); err != nil {
 		return err
 	}
-	delete(s.prepared, n.Name)
+	registry.DropStatement(n.Name)
 	return nil
+}
+
+// discard is DISCARD; there are no plans, sequences or temporary tables.
+func (s *Session) discard(st *syntax.Statement) error {
+	if st.Node.GetDiscardStmt().Target != pg.DiscardMode_DISCARD_ALL {
+		return nil
+	}
+	if !s.implicit {
+		return pgerr.New(pgerr.ActiveSQLTransaction, "DISCARD ALL cannot run inside a transaction block")
+	}
+	s.startup.Registry.DropPortals()
+	s.startup.Registry.DropStatements()
+	return s.settings.reset("all")
 }
