@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/gzip" // accepts gzip
 	_ "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 )

@@ -25,17 +25,24 @@ const (
 	retryLater = 15 * time.Second // somebody must free space, or start the gateway again
 )
 
-// export stores one request.
-func (s *Server) export(ctx context.Context, sv *service, body []byte) (proto.Message, error) {
-	size := int64(len(body))
-	defer s.inFlight.Add(-size)
-	if s.inFlight.Add(size) > s.opts.MaxInFlightBytes {
-		return nil, retry(codes.ResourceExhausted, "too many bytes of requests are under way", retrySoon)
+// errPool refuses a request for want of memory.
+var errPool = retry(codes.ResourceExhausted, "too many bytes of requests are under way", retrySoon)
+
+// exportGRPC stores a request that came over gRPC.
+func (s *Server) exportGRPC(ctx context.Context, sv *service, body []byte) (proto.Message, error) {
+	if !s.pool.take(int64(len(body))) {
+		return nil, errPool
 	}
+	defer s.pool.give(int64(len(body)))
+	return s.export(ctx, sv, record.OTLPGRPC, body)
+}
+
+// export stores one request. The error is a status of gRPC.
+func (s *Server) export(ctx context.Context, sv *service, source record.Source, body []byte) (proto.Message, error) {
 	header := record.Header{
 		Type:           sv.signal,
 		Codec:          record.ProtobufS2,
-		Source:         record.OTLPGRPC,
+		Source:         source,
 		MappingVersion: otlp.MappingVersion,
 		ReceiveNanos:   time.Now().UnixNano(),
 	}

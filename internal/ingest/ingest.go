@@ -14,8 +14,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -37,6 +39,8 @@ type Options struct {
 	MaxMessageBytes int
 	// MaxInFlightBytes limits all requests under way together. Default 128 MiB.
 	MaxInFlightBytes int64
+	// CORSOrigins are the origins whose pages may send over HTTP; "*" is any.
+	CORSOrigins []string
 	// MaxStreams limits the requests under way on one connection. Default 100.
 	MaxStreams uint32
 	// Logger receives what no client is told. Default: discard.
@@ -53,16 +57,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// A Server receives OTLP over gRPC.
+// A Server receives OTLP over gRPC and over HTTP.
 type Server struct {
 	appender Appender
 	opts     Options
 	grpc     *grpc.Server
 	health   *health.Server
-	inFlight atomic.Int64 // bytes of requests under way
+	web      *http.Server
+	pool     pool // bytes of requests under way
 }
 
-// NewServer makes a server; Serve starts it.
+// NewServer makes a server; Serve and ServeWeb start it.
 func NewServer(a Appender, o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{
@@ -75,6 +80,11 @@ func NewServer(a Appender, o Options) *Server {
 		),
 		health: health.NewServer(),
 	}
+	s.pool.free.Store(o.MaxInFlightBytes)
+	s.web = &http.Server{
+		Handler: s.webHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 5 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
 	for i := range services {
 		s.grpc.RegisterService(services[i].desc(), s)
 		s.health.SetServingStatus(services[i].name, healthpb.HealthCheckResponse_SERVING)
@@ -84,9 +94,30 @@ func NewServer(a Appender, o Options) *Server {
 	return s
 }
 
-// Serve answers on l until Shutdown, and closes it.
+// A pool is bytes that all requests under way share.
+type pool struct{ free atomic.Int64 }
+
+func (p *pool) take(n int64) bool {
+	if p.free.Add(-n) < 0 {
+		p.free.Add(n)
+		return false
+	}
+	return true
+}
+
+func (p *pool) give(n int64) { p.free.Add(n) }
+
+// Serve answers gRPC on l until Shutdown, and closes it.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// ServeWeb answers OTLP/HTTP on l until Shutdown, and closes it.
+func (s *Server) ServeWeb(l net.Listener) error {
+	if err := s.web.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -102,6 +133,12 @@ func (s *Server) Shutdown(ctx context.Context) {
 		s.grpc.GracefulStop()
 		close(ended)
 	})
+	if err := s.web.Shutdown(ctx); err != nil {
+		s.opts.Logger.Info("requests over HTTP are cut off", "error", err)
+		if err := s.web.Close(); err != nil {
+			s.opts.Logger.Warn("the HTTP listener did not close", "error", err)
+		}
+	}
 	select {
 	case <-ended:
 	case <-ctx.Done():

@@ -264,8 +264,8 @@ func TestExportPool(t *testing.T) {
 	checkStatus(t, err, codes.ResourceExhausted, true)
 	close(r.hold)
 	wg.Wait()
-	if n := s.inFlight.Load(); n != 0 {
-		t.Errorf("%d bytes are still in flight", n)
+	if n := s.pool.free.Load(); n != 100 {
+		t.Errorf("%d bytes are still in flight", 100-n)
 	}
 }
 

@@ -1,9 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	logspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
@@ -18,6 +21,7 @@ type service struct {
 	name   string
 	file   string // for reflection
 	signal record.Type
+	path   string        // over HTTP
 	full   proto.Message // the answer when all is stored
 	// partial is the answer when items were rejected.
 	partial func(rejected int64, message string) proto.Message
@@ -28,6 +32,7 @@ var services = [...]service{
 		name:   "opentelemetry.proto.collector.trace.v1.TraceService",
 		file:   "opentelemetry/proto/collector/trace/v1/trace_service.proto",
 		signal: record.Traces,
+		path:   "/v1/traces",
 		full:   &tracepb.ExportTraceServiceResponse{},
 		partial: func(n int64, message string) proto.Message {
 			return &tracepb.ExportTraceServiceResponse{PartialSuccess: &tracepb.ExportTracePartialSuccess{
@@ -39,6 +44,7 @@ var services = [...]service{
 		name:   "opentelemetry.proto.collector.logs.v1.LogsService",
 		file:   "opentelemetry/proto/collector/logs/v1/logs_service.proto",
 		signal: record.Logs,
+		path:   "/v1/logs",
 		full:   &logspb.ExportLogsServiceResponse{},
 		partial: func(n int64, message string) proto.Message {
 			return &logspb.ExportLogsServiceResponse{PartialSuccess: &logspb.ExportLogsPartialSuccess{
@@ -50,6 +56,7 @@ var services = [...]service{
 		name:   "opentelemetry.proto.collector.metrics.v1.MetricsService",
 		file:   "opentelemetry/proto/collector/metrics/v1/metrics_service.proto",
 		signal: record.Metrics,
+		path:   "/v1/metrics",
 		full:   &metricspb.ExportMetricsServiceResponse{},
 		partial: func(n int64, message string) proto.Message {
 			return &metricspb.ExportMetricsServiceResponse{PartialSuccess: &metricspb.ExportMetricsPartialSuccess{
@@ -73,8 +80,11 @@ func (sv *service) desc() *grpc.ServiceDesc {
 				if err := decode(&body); err != nil {
 					return nil, err
 				}
+				if bytes.HasSuffix(body, corruptMark) {
+					return nil, status.Error(codes.InvalidArgument, errCorrupt.Error())
+				}
 				handle := func(ctx context.Context, req any) (any, error) {
-					return srv.(*Server).export(ctx, sv, req.(rawBytes))
+					return srv.(*Server).exportGRPC(ctx, sv, req.(rawBytes))
 				}
 				if intercept == nil {
 					return handle(ctx, body)

@@ -1,4 +1,4 @@
-// Package files reads OTLP requests from files.
+// Package files reads OTLP requests in the forms that files have.
 //
 // A file's name says its signal, with .traces., .logs. or .metrics. in it. Its
 // content may be compressed, as the name's end says: .gz or .zst. Inside
@@ -129,7 +129,7 @@ func (f *File) line() ([]byte, error) {
 			return nil, err
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			return fromJSON(f.signal, line)
+			return FromJSON(f.signal, line)
 		}
 	}
 }

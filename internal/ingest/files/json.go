@@ -19,8 +19,9 @@ type request interface {
 	MarshalProto() ([]byte, error)
 }
 
-// fromJSON makes protobuf of a JSON request. pdata ignores what follows it.
-func fromJSON(signal record.Type, text []byte) ([]byte, error) {
+// FromJSON makes protobuf of a JSON request. The error is ErrFormat, also where
+// something follows the request, which pdata ignores.
+func FromJSON(signal record.Type, text []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var whole json.RawMessage
 	if err := decoder.Decode(&whole); err != nil {
@@ -44,5 +45,9 @@ func fromJSON(signal record.Type, text []byte) ([]byte, error) {
 	if err := r.UnmarshalJSON(whole); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	return r.MarshalProto()
+	body, err := r.MarshalProto()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return body, nil
 }
