@@ -21,12 +21,15 @@ type config struct {
 	DataDir      string `mapstructure:"data-dir" yaml:"data-dir"`
 	PGAddr       string `mapstructure:"pg-addr" yaml:"pg-addr"`
 	OTLPGRPCAddr string `mapstructure:"otlp-grpc-addr" yaml:"otlp-grpc-addr"`
+	OTLPHTTPAddr string `mapstructure:"otlp-http-addr" yaml:"otlp-http-addr"`
 	AdminAddr    string `mapstructure:"admin-addr" yaml:"admin-addr"`
 
 	Ingest struct {
 		MaxMessageBytes  int64         `mapstructure:"max_message_bytes" yaml:"max_message_bytes"`
 		MaxInFlightBytes int64         `mapstructure:"max_in_flight_bytes" yaml:"max_in_flight_bytes"`
 		ReplaceHorizon   time.Duration `mapstructure:"replace_horizon" yaml:"replace_horizon"`
+		DedupeWindow     time.Duration `mapstructure:"dedupe_window" yaml:"dedupe_window"`
+		CORSOrigins      []string      `mapstructure:"cors_origins" yaml:"cors_origins"`
 		MinFreeDisk      float64       `mapstructure:"min_free_disk" yaml:"min_free_disk"`
 	} `mapstructure:"ingest" yaml:"ingest"`
 	Hot struct {
@@ -48,9 +51,9 @@ type config struct {
 // defaults lists every setting; a key that is not here is unknown.
 var defaults = map[string]any{
 	"data-dir": "./tael-data", "pg-addr": "127.0.0.1:5433", "otlp-grpc-addr": "127.0.0.1:4317",
-	"admin-addr":               "127.0.0.1:7711",
+	"otlp-http-addr": "127.0.0.1:4318", "admin-addr": "127.0.0.1:7711",
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
-	"ingest.replace_horizon": "24h", "ingest.min_free_disk": 0.05,
+	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05,
 	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
 	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30,
 	"log.level": "info",
@@ -62,6 +65,7 @@ func serveFlags(fs *pflag.FlagSet) {
 	fs.String("data-dir", "./tael-data", "folder that holds everything")
 	fs.String("pg-addr", "127.0.0.1:5433", "address of the PostgreSQL protocol; port 0 picks one")
 	fs.String("otlp-grpc-addr", "127.0.0.1:4317", "address of OTLP over gRPC")
+	fs.String("otlp-http-addr", "127.0.0.1:4318", "address of OTLP over HTTP")
 	fs.String("admin-addr", "127.0.0.1:7711", "address of /healthz, /readyz and /metrics")
 }
 
@@ -122,7 +126,7 @@ func unknownEnvironment() error {
 // validate checks what no type can.
 func (c *config) validate() error {
 	for name, addr := range map[string]string{
-		"pg-addr": c.PGAddr, "otlp-grpc-addr": c.OTLPGRPCAddr, "admin-addr": c.AdminAddr,
+		"pg-addr": c.PGAddr, "otlp-grpc-addr": c.OTLPGRPCAddr, "otlp-http-addr": c.OTLPHTTPAddr, "admin-addr": c.AdminAddr,
 	} {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
@@ -132,6 +136,9 @@ func (c *config) validate() error {
 		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return fmt.Errorf("%s %q is not a loopback address: without authentication and TLS the gateway listens on loopback only", name, addr)
 		}
+	}
+	if c.Ingest.DedupeWindow < 0 {
+		return fmt.Errorf("ingest.dedupe_window %s is negative; 0 switches it off", c.Ingest.DedupeWindow)
 	}
 	if c.Ingest.MinFreeDisk >= 1 {
 		return fmt.Errorf("ingest.min_free_disk is a share of the disk below 1, not %g", c.Ingest.MinFreeDisk)

@@ -65,7 +65,7 @@ func newDemo() *cobra.Command {
 			}
 			c.DataDir, c.Log.Level = dir, "error"
 			if once { // a gateway may be running beside it
-				c.PGAddr, c.OTLPGRPCAddr, c.AdminAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+				c.PGAddr, c.OTLPGRPCAddr, c.OTLPHTTPAddr, c.AdminAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 			}
 			return runDemo(cmd.Context(), c, cmd.OutOrStdout(), once)
 		},

@@ -38,6 +38,7 @@ const (
 type endpoints struct {
 	PG       string `json:"pg"`
 	OTLPGRPC string `json:"otlp_grpc"`
+	OTLPHTTP string `json:"otlp_http"`
 	Admin    string `json:"admin"`
 }
 
@@ -66,14 +67,15 @@ func decode(h record.Header, body []byte) (*vector.Rows, int, error) {
 // engine does, so that a port in use fails at once; they are served after it.
 func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	g = &gateway{log: log}
-	listeners := make([]net.Listener, 3)
-	for i, addr := range []string{c.PGAddr, c.OTLPGRPCAddr, c.AdminAddr} {
+	listeners := make([]net.Listener, 4)
+	for i, addr := range []string{c.PGAddr, c.OTLPGRPCAddr, c.OTLPHTTPAddr, c.AdminAddr} {
 		if listeners[i], err = net.Listen("tcp", addr); err != nil {
 			return nil, errors.Join(fmt.Errorf("listen: %w", err), closeAll(listeners[:i]))
 		}
 	}
 	g.endpoints = endpoints{
-		PG: listeners[0].Addr().String(), OTLPGRPC: listeners[1].Addr().String(), Admin: listeners[2].Addr().String(),
+		PG: listeners[0].Addr().String(), OTLPGRPC: listeners[1].Addr().String(),
+		OTLPHTTP: listeners[2].Addr().String(), Admin: listeners[3].Addr().String(),
 	}
 	if g.db, err = openEngine(c, log); err != nil {
 		return nil, errors.Join(err, closeAll(listeners))
@@ -85,17 +87,21 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 		Store: tables.NewStore(g.db), Checkpoint: g.db.Checkpoint,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
 	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
-	g.otlp = ingest.NewServer(g.db, ingest.Options{MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes, Logger: log})
+	g.otlp = ingest.NewServer(g.db, ingest.Options{
+		MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
+		CORSOrigins: c.Ingest.CORSOrigins, Logger: log,
+	})
 	g.admin = &http.Server{Handler: g.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
 
 	g.serve("postgresql", func() error { return g.pg.Serve(listeners[0]) })
-	g.serve("otlp", func() error { return g.otlp.Serve(listeners[1]) })
-	g.serve("admin", func() error { return g.admin.Serve(listeners[2]) })
+	g.serve("otlp grpc", func() error { return g.otlp.Serve(listeners[1]) })
+	g.serve("otlp http", func() error { return g.otlp.ServeWeb(listeners[2]) })
+	g.serve("admin", func() error { return g.admin.Serve(listeners[3]) })
 	if err := g.writeEndpoints(c.DataDir); err != nil {
 		return nil, errors.Join(err, g.stop(context.Background()))
 	}
 	g.ready.Store(true)
-	log.Info("ready", "pg", g.endpoints.PG, "otlp_grpc", g.endpoints.OTLPGRPC, "admin", g.endpoints.Admin, "data", c.DataDir)
+	log.Info("ready", "pg", g.endpoints.PG, "otlp_grpc", g.endpoints.OTLPGRPC, "otlp_http", g.endpoints.OTLPHTTP, "admin", g.endpoints.Admin, "data", c.DataDir)
 	return g, nil
 }
 
@@ -108,11 +114,15 @@ func closeAll(list []net.Listener) error {
 }
 
 func openEngine(c *config, log *slog.Logger) (*engine.DB, error) {
+	dedupe := c.Ingest.DedupeWindow
+	if dedupe == 0 {
+		dedupe = -1 // off; the engine takes 0 for its default
+	}
 	return engine.Open(c.DataDir, engine.Options{
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: decode, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
-		ReplaceHorizon: c.Ingest.ReplaceHorizon, MinFreeShare: c.Ingest.MinFreeDisk,
+		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk,
 		Events: engine.Events{FlushEnd: func(f engine.FlushInfo) {
 			log.Info("flushed", "job", f.Job, "rows", f.Rows, "blocks", f.Blocks, "bytes", f.Bytes, "lsn", f.LSN, "took", f.Took, "error", f.Err)
 		}},

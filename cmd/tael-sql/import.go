@@ -8,14 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/ingest"
@@ -56,7 +51,7 @@ func newImport() *cobra.Command {
 			return im.run(cmd.Context(), target, args)
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "grpc://HOST:PORT of the gateway (default: the one of --data-dir)")
+	cmd.Flags().StringVar(&to, "to", "", "grpc://HOST:PORT or http://HOST:PORT of the gateway (default: the one of --data-dir)")
 	cmd.Flags().StringVar(&dataDir, "data-dir", "./tael-data", "data folder of the local gateway, whose endpoints.json says where it listens")
 	cmd.Flags().StringVar(&signal, "signal", "", "traces, logs or metrics; default: from .traces., .logs. or .metrics. in the name")
 	cmd.Flags().DurationVar(&shift, "shift", 0, "move all time stamps by this much")
@@ -67,21 +62,17 @@ func newImport() *cobra.Command {
 // importTarget finds the address to send to.
 func importTarget(to, dataDir string) (string, error) {
 	if to != "" {
-		addr, ok := strings.CutPrefix(to, "grpc://")
-		if !ok {
-			return "", fmt.Errorf("--to is grpc://HOST:PORT, not %q", to)
-		}
-		return addr, nil
+		return to, nil
 	}
 	raw, err := os.ReadFile(filepath.Join(dataDir, layout.EndpointsFile))
 	if err != nil {
-		return "127.0.0.1:4317", nil // the default port of a gateway elsewhere
+		return "grpc://127.0.0.1:4317", nil // the default port of a gateway elsewhere
 	}
 	var e endpoints
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return "", fmt.Errorf("read %s: %w", layout.EndpointsFile, err)
 	}
-	return e.OTLPGRPC, nil
+	return "grpc://" + e.OTLPGRPC, nil
 }
 
 // An importer sends files.
@@ -138,18 +129,12 @@ func (im *importer) newest(paths []string) (int64, error) {
 	return latest, nil
 }
 
-var exportMethods = map[record.Type]string{
-	record.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-	record.Logs:    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-	record.Metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-}
-
 func (im *importer) run(ctx context.Context, target string, paths []string) (err error) {
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	client, err := ingest.NewClient(target)
 	if err != nil {
-		return err
+		return fmt.Errorf("--to: %w", err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	defer func() { err = errors.Join(err, client.Close()) }()
 	start := time.Now()
 	for _, path := range paths {
 		err := im.each(path, func(typ record.Type, body []byte) error {
@@ -158,7 +143,7 @@ func (im *importer) run(ctx context.Context, target string, paths []string) (err
 					return err
 				}
 			}
-			return im.send(ctx, conn, typ, body)
+			return im.send(ctx, client, typ, body)
 		})
 		if err != nil {
 			return err
@@ -172,10 +157,10 @@ func (im *importer) run(ctx context.Context, target string, paths []string) (err
 // maxAttempts bounds how often a request is sent while the gateway asks to wait.
 const maxAttempts = 60
 
-func (im *importer) send(ctx context.Context, conn *grpc.ClientConn, typ record.Type, body []byte) error {
+func (im *importer) send(ctx context.Context, client *ingest.Client, typ record.Type, body []byte) error {
 	for attempt := 1; ; attempt++ {
-		answer, err := ingest.Export(ctx, conn, exportMethods[typ], body)
-		switch code := status.Code(err); {
+		answer, passes, err := client.Send(ctx, typ, body)
+		switch {
 		case err == nil:
 			im.requests++
 			im.bytes += int64(len(body))
@@ -183,7 +168,7 @@ func (im *importer) send(ctx context.Context, conn *grpc.ClientConn, typ record.
 				fmt.Fprintf(im.out, "some items were rejected: %q\n", answer)
 			}
 			return nil
-		case attempt < maxAttempts && (code == codes.ResourceExhausted || code == codes.Unavailable):
+		case attempt < maxAttempts && passes:
 			select {
 			case <-ctx.Done():
 				return ctx.Err()

@@ -15,8 +15,6 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/ingest"
@@ -31,7 +29,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveVariable); dir != "" {
 		cmd := newRoot()
 		cmd.SetArgs([]string{
-			"serve", "--data-dir", dir, "--pg-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0",
+			"serve", "--data-dir", dir, "--pg-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--otlp-http-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0",
 		})
 		if err := cmd.Execute(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -106,7 +104,11 @@ func TestKilled(t *testing.T) {
 	var next, acked atomic.Uint64
 	for cycle := range cycles {
 		cmd, e := serveToKill(t, dir)
-		conn, err := grpc.NewClient(e.OTLPGRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		target := "grpc://" + e.OTLPGRPC
+		if cycle%2 == 1 {
+			target = "http://" + e.OTLPHTTP
+		}
+		client, err := ingest.NewClient(target)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +120,7 @@ func TestKilled(t *testing.T) {
 			wg.Go(func() {
 				for {
 					body := spansRequest(t, next.Add(perRequest)-perRequest, perRequest)
-					if _, err := ingest.Export(context.Background(), conn, exportMethods[record.Traces], body); err != nil {
+					if _, _, err := client.Send(context.Background(), record.Traces, body); err != nil {
 						return // it has been killed
 					}
 					if acked.Add(perRequest) >= goal {
@@ -133,7 +135,7 @@ func TestKilled(t *testing.T) {
 		}
 		_ = cmd.Wait() // it was killed: that is its error
 		wg.Wait()
-		_ = conn.Close()
+		_ = client.Close()
 		if cycle == cycles-1 {
 			break
 		}

@@ -17,6 +17,7 @@ type engineCollector struct {
 	inFlight    *prometheus.Desc
 	diskFull    *prometheus.Desc
 	flushes     *prometheus.Desc
+	repeated    *prometheus.Desc
 	connections *prometheus.Desc
 }
 
@@ -36,6 +37,7 @@ func newRegistry(g *gateway) *prometheus.Registry {
 		inFlight:    desc("ingest_in_flight_bytes", "Bytes between arrival and answer."),
 		diskFull:    desc("disk_below_watermark", "1 while ingest is refused for want of disk."),
 		flushes:     desc("flushes_total", "Flushes of the memtable."),
+		repeated:    desc("ingest_repeated_requests_total", "Requests sent again, of which nothing was written."),
 		connections: desc("pg_connections", "Open SQL connections."),
 	})
 	return r
@@ -44,7 +46,7 @@ func newRegistry(g *gateway) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *engineCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.flushes, c.connections,
+		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.flushes, c.repeated, c.connections,
 	} {
 		ch <- d
 	}
@@ -71,5 +73,6 @@ func (c *engineCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.diskFull, full)
 	ch <- prometheus.MustNewConstMetric(c.flushes, prometheus.CounterValue, float64(m.Flushes))
+	ch <- prometheus.MustNewConstMetric(c.repeated, prometheus.CounterValue, float64(m.Repeated))
 	gauge(c.connections, float64(c.g.pg.Connections()))
 }

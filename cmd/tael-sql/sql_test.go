@@ -44,6 +44,7 @@ func testGateway(t *testing.T, dir string) *gateway {
 	t.Helper()
 	t.Setenv("TAEL_SQL_PG_ADDR", "127.0.0.1:0")
 	t.Setenv("TAEL_SQL_OTLP_GRPC_ADDR", "127.0.0.1:0")
+	t.Setenv("TAEL_SQL_OTLP_HTTP_ADDR", "127.0.0.1:0")
 	t.Setenv("TAEL_SQL_ADMIN_ADDR", "127.0.0.1:0")
 	t.Setenv("TAEL_SQL_DATA_DIR", dir)
 	cmd := newServe()
@@ -125,10 +126,11 @@ func ask(conn *pgx.Conn, sql string) string {
 func TestSQL(t *testing.T) {
 	files := needIncident(t)
 	dir := filepath.Join(t.TempDir(), "data")
+	t.Setenv("TAEL_SQL_INGEST_DEDUPE_WINDOW", "0s") // traces are sent twice below
 	g := testGateway(t, dir)
 	send := func(files ...string) {
 		im := &importer{out: &bytes.Buffer{}}
-		if err := im.run(context.Background(), g.endpoints.OTLPGRPC, files); err != nil {
+		if err := im.run(context.Background(), "http://"+g.endpoints.OTLPHTTP, files); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,7 +175,7 @@ func TestParameters(t *testing.T) {
 	g := testGateway(t, dir)
 	defer stopGateway(t, g, dir)
 	im := &importer{out: &bytes.Buffer{}}
-	if err := im.run(context.Background(), g.endpoints.OTLPGRPC, files[:1]); err != nil {
+	if err := im.run(context.Background(), "grpc://"+g.endpoints.OTLPGRPC, files[:1]); err != nil {
 		t.Fatal(err)
 	}
 	conn := connect(t, g)
