@@ -337,8 +337,3 @@ func (c *compiler) setOp(n *bind.SetOp) (*stage, error) {
 	}
 	return &stage{readers: []vector.Reader{reader}, cols: n.Cols, step: step}, nil
 }
-
-// window is refused until its operator exists.
-func (c *compiler) window(*bind.Window) (*stage, error) {
-	return nil, pgerr.New(pgerr.FeatureNotSupported, "window functions are not supported")
-}

@@ -153,7 +153,7 @@ func (s *sumState) Result(*Env) (any, error) {
 	if s.avg {
 		return pgtypes.NumericDiv(s.exact, apd.New(s.n, 0))
 	}
-	return s.exact, nil
+	return new(apd.Decimal).Set(s.exact), nil
 }
 
 // extremeState is min and max.

@@ -121,7 +121,8 @@ type Aggregate struct {
 
 // An AggState is the state of one group. Add is given the arguments of one row
 // (NULLs included: the state skips them as its function asks). States of the
-// same call merge; other must not be used afterwards.
+// same call merge; other must not be used afterwards. More rows may be added
+// after Result, which does not change what it gave before.
 type AggState interface {
 	Add(env *Env, args []any) error
 	Merge(env *Env, other AggState) error
