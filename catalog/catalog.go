@@ -28,6 +28,8 @@ const (
 	langSQLOID    pgtypes.OID = 14
 	langCOID      pgtypes.OID = 13
 
+	langInternalOID pgtypes.OID = 12
+
 	// indexOffset is added to a relation's OID to make that of its primary key's
 	// index, constraintOffset for the constraint.
 	indexOffset      pgtypes.OID = 100_000

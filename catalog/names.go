@@ -270,8 +270,9 @@ func (c *Catalog) describeFunction(what string, object pgtypes.OID) (any, error)
 		case "pg_get_function_result":
 			return functionResult(f), nil
 		}
+		language, source := functionSource(f)
 		return "CREATE OR REPLACE FUNCTION public." + quoteIdent(f.Relation().Name) + "(" + functionArguments(f, true) +
-			")\n RETURNS " + functionResult(f) + "\n LANGUAGE internal\n STABLE\nAS $function$" + f.Relation().Name + "$function$\n", nil
+			")\n RETURNS " + functionResult(f) + "\n LANGUAGE " + language + "\n STABLE\nAS $function$" + source + "$function$\n", nil
 	}
 	for _, f := range expr.AllFunctions() {
 		if f.OID != object {

@@ -113,11 +113,25 @@ func tableFunctionRow(f TableFunction) map[string]any {
 	}
 	row := procRow(rel.OID, publicOID, rel.Name, in, nil, pgtypes.RecordOID, 'f')
 	row["proretset"], row["prorows"], row["provolatile"] = true, 100.0, "s"
-	row["prolang"], row["pronargdefaults"] = oid(langSQLOID), int64(defaults)
+	row["prolang"], row["pronargdefaults"] = oid(langInternalOID), int64(defaults)
+	language, source := functionSource(f)
+	if language == "sql" {
+		row["prolang"] = oid(langSQLOID)
+	}
+	row["prosrc"] = source
 	row["proargnames"] = pgtypes.NewArray(pgtypes.Text, names)
 	row["proargmodes"] = pgtypes.NewArray(pgtypes.Char, modes)
 	row["proallargtypes"] = pgtypes.NewArray(pgtypes.Oid, all)
 	return row
+}
+
+// functionSource gives the language of a table function and its text in it:
+// that of one in Go is its name.
+func functionSource(f TableFunction) (language, source string) {
+	if f, ok := f.(*SQLFunction); ok {
+		return "sql", f.Result.Definition
+	}
+	return "internal", f.Relation().Name
 }
 
 // functionArguments prints a table function's arguments as

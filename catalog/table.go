@@ -18,11 +18,11 @@ type Relation struct {
 	OID        pgtypes.OID // stable across restarts
 	Schema     string      // "public", "pg_catalog", "information_schema"
 	Name       string
-	Kind       byte // 'r' table, 'v' view
+	Kind       byte // 'r' table, 'v' view, 'f' result of a table function
 	Columns    []Column
 	PrimaryKey []int // places in Columns
 	Comment    string
-	Definition string // of a view: its query
+	Definition string // of a view or a SQLFunction: its query
 }
 
 // A Column of a relation; its attnum is its place plus one.
@@ -141,13 +141,33 @@ func (s *ScanStats) Pruned() map[string]int64 {
 }
 
 // A TableFunction is a function in FROM whose rows come from below, such as
-// anomalies(300, 3600).
+// anomalies(300, 3600): a RowFunction or a *SQLFunction.
 type TableFunction interface {
 	Relation() *Relation // its result columns; Kind 'f'
 	Args() []Arg
+}
+
+// A RowFunction is a TableFunction written in Go.
+type RowFunction interface {
+	TableFunction
 	// Call gives the rows for one set of argument values.
 	Call(ctx context.Context, env *expr.Env, args []any) (vector.Reader, error)
 }
+
+// A SQLFunction is a TableFunction that is a query over its arguments, which
+// the query knows by name, by function.name and by $n, columns of the same
+// name first. The query stands in the place of each call: whoever calls it
+// prunes, joins and explains as if it had been written there.
+type SQLFunction struct {
+	Result     *Relation // its Definition is the query
+	Parameters []Arg
+}
+
+// Relation describes the result.
+func (f *SQLFunction) Relation() *Relation { return f.Result }
+
+// Args describes the arguments.
+func (f *SQLFunction) Args() []Arg { return f.Parameters }
 
 // An Arg is an argument of a TableFunction.
 type Arg struct {

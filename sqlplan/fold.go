@@ -14,10 +14,15 @@ import (
 // use to skip blocks. What fails stays as it is and fails when (and if) a row
 // asks for it.
 func foldConstants(env *expr.Env, root bind.Node) bind.Node {
-	r := &rewriter{leaf: func(e expr.Expr) (expr.Expr, bool) {
-		switch e.(type) {
+	r := &rewriter{}
+	r.leaf = func(e expr.Expr) (expr.Expr, bool) {
+		switch e := e.(type) {
 		case *expr.Const, *expr.Col, *bind.Subquery:
 			return nil, false
+		case *expr.And:
+			return foldJunction(r, e, e.Args, false), true
+		case *expr.Or:
+			return foldJunction(r, e, e.Args, true), true
 		}
 		if !foldable(e) {
 			return nil, false
@@ -27,8 +32,36 @@ func foldConstants(env *expr.Env, root bind.Node) bind.Node {
 			return nil, false
 		}
 		return &expr.Const{Typ: e.Type(), Val: v}, true
-	}}
+	}
 	return r.node(root)
+}
+
+// foldJunction folds the operands of an AND or OR, and drops those that cannot
+// change it: the true ones of an AND, the false ones of an OR. A decisive one
+// is all of it.
+func foldJunction(r *rewriter, e expr.Expr, args []expr.Expr, decisive bool) expr.Expr {
+	var keep []expr.Expr
+	for _, arg := range args {
+		arg = r.expr(arg)
+		k, ok := arg.(*expr.Const)
+		v, isBool := any(nil), false
+		if ok {
+			v, isBool = k.Val.(bool)
+		}
+		switch {
+		case !isBool:
+			keep = append(keep, arg)
+		case v == decisive:
+			return arg
+		}
+	}
+	switch len(keep) {
+	case 0:
+		return &expr.Const{Typ: e.Type(), Val: !decisive}
+	case 1:
+		return keep[0]
+	}
+	return e.With(keep)
 }
 
 // foldable reports whether e depends on nothing but the statement.

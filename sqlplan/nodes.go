@@ -12,7 +12,13 @@ import (
 )
 
 func (c *compiler) filter(n *bind.Filter) (*stage, error) {
-	conds := conjuncts(n.Cond)
+	conds, never, err := c.decided(conjuncts(n.Cond))
+	if err != nil {
+		return nil, err
+	}
+	if never != nil {
+		return c.empty(n, never), nil
+	}
 	in, conds, err := c.semiJoins(n.Input, conds)
 	if err != nil {
 		return nil, err
@@ -34,6 +40,34 @@ func (c *compiler) filter(n *bind.Filter) (*stage, error) {
 		}
 	}
 	return c.applyFilter(s, conds), nil
+}
+
+// decided evaluates the conjuncts that are the same for all rows, once, before
+// anything is read, as the One-Time Filter of PostgreSQL: never is one that is
+// not true. The others remain.
+func (c *compiler) decided(conds []expr.Expr) (rest []expr.Expr, never expr.Expr, err error) {
+	for _, cond := range conds {
+		if !foldable(cond) {
+			rest = append(rest, cond)
+			continue
+		}
+		v, err := cond.Eval(c.env, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		if v != true {
+			return nil, cond, nil
+		}
+	}
+	return rest, nil, nil
+}
+
+// empty stands for a node without rows.
+func (c *compiler) empty(n bind.Node, never expr.Expr) *stage {
+	cols := n.Columns()
+	step := &Step{Title: "Result", Width: 32 * len(cols)}
+	step.addDetail("One-Time Filter: " + never.String())
+	return &stage{readers: []vector.Reader{exec.FromSlice(kindsOf(cols), nil)}, cols: cols, step: step}
 }
 
 // applyFilter puts conjuncts above a stage.

@@ -81,6 +81,7 @@ func Register(c *catalog.Catalog) {
 		c.AddTable(newKeyed(t.oid, t.name, t.id, sections[t.name], t.key))
 	}
 	registerViews(c)
+	registerFunctions(c)
 }
 
 // keyedTables are the tables that statements write row by row. Their ids are

@@ -1,6 +1,8 @@
 package tables
 
 import (
+	"slices"
+
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
@@ -81,7 +83,7 @@ var views = []view{
 }
 
 func registerViews(c *catalog.Catalog) {
-	for _, v := range views {
+	for _, v := range slices.Concat(views, itemViews) {
 		c.AddView(&catalog.Relation{
 			OID: v.oid, Schema: catalog.PublicSchema, Name: v.name, Kind: 'v',
 			Columns: v.columns, Comment: v.comment, Definition: v.query,

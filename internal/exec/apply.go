@@ -54,6 +54,11 @@ func (a *apply) Next(ctx context.Context) (*vector.Batch, error) {
 				}
 				continue
 			}
+			// What is given outlives the inner reader, which is closed before the
+			// next left row: its columns are decoded now.
+			if _, err := columns(b); err != nil {
+				return nil, err
+			}
 			out := a.beside(b)
 			if a.on != nil {
 				if err := expr.Filter(a.env, a.on, out); err != nil {

@@ -124,9 +124,10 @@ func caught(r any) error {
 // A binder holds the state of one statement's binding, shared by the views in it.
 type binder struct {
 	*shared
-	stmt *syntax.Statement
-	path []string
-	view int // how deep in views: their text gives no positions
+	stmt   *syntax.Statement
+	path   []string
+	view   int   // how deep in views: their text gives no positions
+	within *call // the SQL function whose query this is, nil elsewhere
 }
 
 type shared struct {

@@ -35,6 +35,9 @@ func (s *scope) expr(n *pg.Node) expr.Expr {
 	case *pg.Node_ColumnRef:
 		return s.columnRef(v.ColumnRef)
 	case *pg.Node_ParamRef:
+		if b.within != nil {
+			return b.within.numbered(b, v.ParamRef)
+		}
 		return b.mark(b.params.ref(b, v.ParamRef), v.ParamRef.Location)
 	case *pg.Node_AConst:
 		return s.constant(v.AConst)

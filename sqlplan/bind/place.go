@@ -108,20 +108,18 @@ func uses(e expr.Expr, set map[expr.ColID]bool) bool {
 
 func pushProject(p *Project, conds []expr.Expr) Node {
 	byID := map[expr.ColID]expr.Expr{}
-	sets := false
 	for _, it := range p.Items {
 		byID[it.Col.ID] = it.Expr
-		sets = sets || containsSet(it.Expr)
 	}
 	down, stay := split(conds, func(c expr.Expr) bool {
-		if sets || !movable(c) {
+		if !movable(c) {
 			return false
 		}
 		ok := true
 		eachCol(c, func(c *expr.Col) {
 			if e, mine := byID[c.ID]; mine {
 				_, plain := e.(*expr.Col)
-				ok = ok && (plain || movable(e) && !hasSubquery(e))
+				ok = ok && (plain || movable(e) && !hasSubquery(e) && !containsSet(e))
 			}
 		})
 		return ok

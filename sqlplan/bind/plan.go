@@ -53,7 +53,7 @@ type (
 	// Args may refer to columns of the left side of the Join (Lateral) it stands in.
 	FuncScan struct {
 		Func       *expr.Call            // or
-		Table      catalog.TableFunction // with Args, every default filled in
+		Table      catalog.RowFunction // with Args, every default filled in
 		Args       []expr.Expr
 		Ordinality bool // the last of Cols counts the rows
 		Alias      string

@@ -35,10 +35,20 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 	if fc != nil {
 		schema, fname := splitName(fc.Funcname)
 		if tf := b.env.Catalog.TableFunction(schema, fname, b.path); tf != nil {
-			scan.Table = tf
-			scan.Args = around.tableArgs(tf, fc, fname)
-			for _, c := range tf.Relation().Columns {
-				s.functionColumn(scan, src, c.Name, c.Type)
+			args := around.tableArgs(tf, fc, fname)
+			switch tf := tf.(type) {
+			case *catalog.SQLFunction:
+				if n.Ordinality {
+					b.fail(fc.Location, pgerr.FeatureNotSupported, "WITH ORDINALITY of function %s is not supported", fname)
+				}
+				node = around.callQuery(tf, args, src)
+				b.renameColumns(src, n.Alias, -1)
+				return node, []*source{src}, refersTo(node, left)
+			case catalog.RowFunction:
+				scan.Table, scan.Args = tf, args
+				for _, c := range tf.Relation().Columns {
+					s.functionColumn(scan, src, c.Name, c.Type)
+				}
 			}
 		}
 	}

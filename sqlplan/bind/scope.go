@@ -145,6 +145,9 @@ func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 				return e
 			}
 		}
+		if e := b.within.argument(names[0]); e != nil {
+			return e
+		}
 		if hint := s.hiddenHint(names[0]); hint != "" {
 			panic(pgerr.New(pgerr.UndefinedColumn, "column \"%s\" does not exist", names[0]).WithDetail("%s", hint).At(b.at(n.Location)))
 		}
@@ -166,6 +169,11 @@ func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 func (s *scope) qualified(schema, table, column string, location int32) expr.Expr {
 	src, _ := s.sourceNamed(schema, table, location)
 	if src == nil {
+		if schema == "" && s.b.within != nil && s.b.within.function == table {
+			if e := s.b.within.argument(column); e != nil {
+				return e
+			}
+		}
 		s.missingSource(schema, table, location)
 	}
 	var found expr.Expr

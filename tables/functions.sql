@@ -1,0 +1,115 @@
+-- Figures of a window of time before a moment, of all services or one.
+CREATE FUNCTION summary(window_seconds int, service text DEFAULT NULL, at timestamptz DEFAULT now())
+RETURNS TABLE (window_seconds int, service_filter text, span_count int8, trace_count int8, error_count int8,
+  error_rate float8, avg_ms float8, max_ms float8, p50_ms float8, p95_ms float8, p99_ms float8,
+  log_total int8, log_error int8, log_warn int8, log_info int8, log_debug int8, metric_points int8, metric_names int8,
+  top_services jsonb, top_error_operations jsonb)
+AS $$
+ SELECT summary.window_seconds, summary.service, s.spans, s.traces, s.errors,
+    coalesce(s.errors::float8 / nullif(s.spans, 0)::float8, 0), coalesce(s.average, 0), coalesce(s.longest, 0),
+    coalesce(s.p50, 0), coalesce(s.p95, 0), coalesce(s.p99, 0),
+    l.total, l.error, l.warn, l.info, l.debug, m.points, m.names,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('service', t.service, 'span_count', t.span_count,
+              'error_rate', t.error_rate, 'p95_ms', t.p95_ms) ORDER BY t.span_count DESC, t.service), '[]'::jsonb)
+       FROM top_services(summary.window_seconds, summary.service, at) AS t),
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('service', e.service, 'operation', e.operation, 'error_count', e.error_count,
+              'span_count', e.span_count, 'error_rate', e.error_rate) ORDER BY e.error_count DESC, e.service, e.operation), '[]'::jsonb)
+       FROM error_operations(summary.window_seconds, summary.service, at) AS e)
+   FROM (SELECT count(*) AS spans, count(DISTINCT trace_id) AS traces, count(*) FILTER (WHERE status = 'error') AS errors,
+            avg(duration_ms) AS average, max(duration_ms) AS longest,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50,
+            percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS p95,
+            percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ms) AS p99
+           FROM spans
+          WHERE start_time >= at - window_interval(summary.window_seconds) AND start_time < at
+            AND (summary.service IS NULL OR spans.service = summary.service)) AS s
+  CROSS JOIN (SELECT count(*) AS total, count(*) FILTER (WHERE severity IN ('error', 'fatal')) AS error,
+            count(*) FILTER (WHERE severity = 'warn') AS warn, count(*) FILTER (WHERE severity = 'info') AS info,
+            count(*) FILTER (WHERE severity = 'debug') AS debug
+           FROM logs
+          WHERE timestamp >= at - window_interval(summary.window_seconds) AND timestamp < at
+            AND (summary.service IS NULL OR logs.service = summary.service)) AS l
+  CROSS JOIN (SELECT count(*) AS points, count(DISTINCT name) AS names
+           FROM metrics
+          WHERE timestamp >= at - window_interval(summary.window_seconds) AND timestamp < at
+            AND (summary.service IS NULL OR metrics.service = summary.service)) AS m
+  WHERE window_interval(summary.window_seconds) IS NOT NULL
+$$;
+
+-- The ten services with the most spans in a window of time.
+CREATE FUNCTION top_services(window_seconds int, service text DEFAULT NULL, at timestamptz DEFAULT now())
+RETURNS TABLE (service text, span_count int8, error_rate float8, p95_ms float8)
+AS $$
+ SELECT spans.service, count(*), (count(*) FILTER (WHERE status = 'error'))::float8 / count(*)::float8,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)
+   FROM spans
+  WHERE window_interval(window_seconds) IS NOT NULL
+    AND start_time >= at - window_interval(window_seconds) AND start_time < at
+    AND (top_services.service IS NULL OR spans.service = top_services.service)
+  GROUP BY spans.service
+  ORDER BY 2 DESC, 1
+  LIMIT 10
+$$;
+
+-- The ten operations with the most errors in a window of time.
+CREATE FUNCTION error_operations(window_seconds int, service text DEFAULT NULL, at timestamptz DEFAULT now())
+RETURNS TABLE (service text, operation text, error_count int8, span_count int8, error_rate float8)
+AS $$
+ SELECT spans.service, operation, count(*) FILTER (WHERE status = 'error'), count(*),
+    (count(*) FILTER (WHERE status = 'error'))::float8 / count(*)::float8
+   FROM spans
+  WHERE window_interval(window_seconds) IS NOT NULL
+    AND start_time >= at - window_interval(window_seconds) AND start_time < at
+    AND (error_operations.service IS NULL OR spans.service = error_operations.service)
+  GROUP BY spans.service, operation
+ HAVING count(*) FILTER (WHERE status = 'error') > 0
+  ORDER BY 3 DESC, 1, 2
+  LIMIT 10
+$$;
+
+-- One row of figures of a trace; none where the trace is unknown.
+CREATE FUNCTION trace_summary(trace_id text)
+RETURNS TABLE (trace_id text, span_count int8, services text[], start_time timestamptz, end_time timestamptz,
+  duration_ms float8, error_count int8, log_count int8, metric_count int8, comment_count int8)
+AS $$
+ SELECT t.trace_id, t.spans, t.services, t.start_time, t.end_time, t.duration_ms, t.errors,
+    (SELECT count(*) FROM logs WHERE logs.trace_id = to_trace_id($1)),
+    (SELECT count(*) FROM metrics
+      WHERE metrics.service = ANY (t.services) AND metrics.timestamp >= t.start_time AND metrics.timestamp <= t.end_time),
+    (SELECT count(*) FROM comments WHERE lower(comments.trace_id) = to_trace_id($1))
+   FROM (SELECT spans.trace_id, count(*) AS spans, array_agg(DISTINCT service ORDER BY service) AS services,
+            min(spans.start_time) AS start_time, max(spans.end_time) AS end_time,
+            (max(end_time_unix_nano) - min(start_time_unix_nano))::float8 / 1000000::float8 AS duration_ms,
+            count(*) FILTER (WHERE status = 'error') AS errors
+           FROM spans
+          WHERE to_trace_id($1) IS NOT NULL AND spans.trace_id = to_trace_id($1)
+          GROUP BY spans.trace_id) AS t
+$$;
+
+-- The edges of the service graph in a range of time; NULL leaves an end open.
+CREATE FUNCTION service_graph(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+RETURNS TABLE (source text, target text, call_count int8, error_count int8, p95_ms float8, connection_type text)
+AS $$
+ SELECT p.service, c.service, count(*), count(*) FILTER (WHERE c.status = 'error'),
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY c.duration_ms), 'call'
+   FROM spans AS c
+   JOIN spans AS p ON p.trace_id = c.trace_id AND p.span_id = c.parent_span_id
+  WHERE p.service <> c.service AND (since IS NULL OR c.start_time >= since) AND (until IS NULL OR c.start_time < until)
+  GROUP BY p.service, c.service
+ UNION ALL
+ SELECT o.source, o.target, count(*), count(*) FILTER (WHERE o.status = 'error'),
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY o.duration_ms), o.connection_type
+   FROM (SELECT s.service AS source, s.status, s.duration_ms,
+            CASE WHEN s.db_system IS NOT NULL THEN coalesce(s.peer_service, s.db_name, s.server_address, s.db_system)
+                 WHEN s.messaging_system IS NOT NULL THEN coalesce(s.messaging_destination, s.peer_service, s.messaging_system)
+                 ELSE coalesce(s.peer_service, s.rpc_service, s.server_address, s.rpc_system) END AS target,
+            CASE WHEN s.db_system IS NOT NULL THEN 'db'
+                 WHEN s.messaging_system IS NOT NULL THEN 'messaging' ELSE 'rpc' END AS connection_type
+           FROM spans AS s
+          WHERE s.otel_kind IN ('client', 'producer')
+            AND (s.db_system IS NOT NULL OR s.messaging_system IS NOT NULL OR s.rpc_system IS NOT NULL)
+            AND (since IS NULL OR s.start_time >= since) AND (until IS NULL OR s.start_time < until)
+            AND NOT EXISTS (SELECT 1 FROM spans AS c
+                             WHERE c.trace_id = s.trace_id AND c.parent_span_id = s.span_id AND c.service <> s.service)) AS o
+  GROUP BY o.source, o.target, o.connection_type
+$$;
