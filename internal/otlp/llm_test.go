@@ -1,0 +1,59 @@
+package otlp
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// TestLLM runs testdata/llm. The input is attributes, one a line: a name and a
+// jsonb value; a line that begins with "event NAME" adds an event, to which the
+// attributes below belong. The output is the members of the object.
+func TestLLM(t *testing.T) {
+	datadriven.RunTest(t, "testdata/llm", func(t *testing.T, d *datadriven.TestData) string {
+		request := ptraceotlp.NewExportRequest()
+		span := request.Traces().ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+		span.SetTraceID([16]byte{1})
+		span.SetSpanID([8]byte{1})
+		to := span.Attributes()
+		for line := range strings.Lines(d.Input) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if name == "event" {
+				e := span.Events().AppendEmpty()
+				e.SetName(value)
+				to = e.Attributes()
+				continue
+			}
+			text := `{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"k","value":` + value + `}]}]}]}]}`
+			m, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(text))
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			v, _ := m.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Attributes().Get("k")
+			v.CopyTo(to.PutEmpty(name))
+		}
+		body, err := request.MarshalProto()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := mustDecode(t, record.Traces, body).Rows
+		if kind := rows.Cols[spanKind].Str(0); kind != "llm" {
+			t.Errorf("%s: the kind is %s", d.Pos, kind)
+		}
+		doc := LLM(rows.Cols[rows.Schema.Index("attributes")].Attrs, 0, rows.Cols[spanEvents].Str(0))
+		if canonical, err := pgtypes.CanonicalJSON(doc); err != nil || canonical != doc {
+			t.Errorf("%s: no canonical jsonb: %s", d.Pos, doc)
+		}
+		var b strings.Builder
+		for key, raw := range pgtypes.JSONEach(doc) {
+			b.WriteString(key + ": " + raw + "\n")
+		}
+		return b.String()
+	})
+}
