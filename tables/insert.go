@@ -19,7 +19,7 @@ import (
 const maxWrittenBytes = 64 << 20
 
 // ours are columns that the store fills in, for whatever way a row comes by.
-var ours = map[string]bool{"log_id": true, "series_id": true, "source": true, "ingested_at": true}
+var ours = map[string]bool{"llm": true, "log_id": true, "series_id": true, "source": true, "ingested_at": true}
 
 // required are columns that a statement has to give a value.
 var required = map[string][]string{
@@ -233,8 +233,9 @@ func (r *ownReader) Next(context.Context) (*vector.Batch, error) {
 			return rows.Cols[ref.Field], nil
 		}
 	})
+	calls := r.projection.newLLMCalls()
 	return vector.NewLazyBatch(rows.N, len(r.projection.refs), func(i int) (*vector.Column, error) {
-		return r.projection.column(stored, i)
+		return r.projection.column(stored, i, calls)
 	}), nil
 }
 

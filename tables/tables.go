@@ -25,6 +25,7 @@ const (
 	tracesOID
 	commentsOID
 	llmPricesOID
+	llmSpansOID
 )
 
 // columnsText describes the tables. A section starts with = and the table's
@@ -37,6 +38,7 @@ const (
 //	ns F G      G - F
 //	bytes F     the bytea of a String field of raw bytes
 //	row         the running number of the row
+//	llm K A E   what attributes and events of a span of kind llm say of its call
 //
 // In a keyed table the source is the column's default, - for none.
 //

@@ -154,8 +154,9 @@ func (r *telemetryReader) Next(ctx context.Context) (*vector.Batch, error) {
 		r.finish()
 		return nil, nil
 	}
+	calls := r.projection.newLLMCalls()
 	out := vector.NewLazyBatch(b.N, len(r.projection.refs), func(i int) (*vector.Column, error) {
-		c, err := r.projection.column(b, i)
+		c, err := r.projection.column(b, i, calls)
 		if err != nil {
 			return nil, storageError(err)
 		}
@@ -185,8 +186,15 @@ func storageError(err error) error {
 }
 
 // column computes column i of a batch.
-func (p *projection) column(b *vector.Batch, i int) (*vector.Column, error) {
+func (p *projection) column(b *vector.Batch, i int, calls *llmCalls) (*vector.Column, error) {
 	ref := p.refs[i]
+	if p.table.columns[ref.Index].source[0] == "llm" {
+		c, err := calls.column(b, p.inputs[i])
+		if err != nil || ref.Key == "" {
+			return c, err
+		}
+		return jsonKey(c, ref.Key), nil
+	}
 	inputs := make([]*vector.Column, len(p.inputs[i]))
 	for k, at := range p.inputs[i] {
 		c, err := b.Column(at)

@@ -70,6 +70,15 @@ var llmOperations = map[string]string{
 	"execute_tool": "tool", "tool": "tool",
 }
 
+// LLMFromMessages says whether a member of the object follows from messages.
+func LLMFromMessages(name string) bool {
+	switch name {
+	case "input_messages", "prompt", "prompt_sha256", "output_messages", "completion", "completion_sha256":
+		return true
+	}
+	return false
+}
+
 // An llmCall collects the members of the object.
 type llmCall struct {
 	attributes  map[string]string // raw jsonb by key
@@ -80,11 +89,14 @@ type llmCall struct {
 // call to a language model, as a jsonb object. It has the columns of llm_spans
 // that are known. Messages are in the form of the GenAI conventions, or as they
 // were sent where they had a form of their own; prompt and completion are the
-// texts in them.
-func LLM(a *vector.Attrs, row int, events string) string {
+// texts in them. What follows from messages (see LLMFromMessages) costs most and
+// may be left out.
+func LLM(a *vector.Attrs, row int, events string, messages bool) string {
 	c := &llmCall{attributes: make(map[string]string)}
 	for e := a.Off[row]; e < a.Off[row+1]; e++ {
-		c.attributes[a.KeyDict[a.Keys[e]]] = string(a.AppendJSON(nil, int(e)))
+		if key := a.KeyDict[a.Keys[e]]; messages || !isMessages(key) {
+			c.attributes[key] = string(a.AppendJSON(nil, int(e)))
+		}
 	}
 	known := make(map[string]string)
 	for _, f := range llmFields {
@@ -95,8 +107,10 @@ func LLM(a *vector.Attrs, row int, events string) string {
 	}
 	c.addDerived(known)
 	c.addFinishReasons()
-	c.addMessages("input_messages", "prompt", events)
-	c.addMessages("output_messages", "completion", events)
+	if messages {
+		c.addMessages("input_messages", "prompt", events)
+		c.addMessages("output_messages", "completion", events)
+	}
 	return pgtypes.JSONObjectOf(c.names, c.raws)
 }
 

@@ -33,6 +33,16 @@ var llmMessageSources = map[string]llmMessages{
 	},
 }
 
+// isMessages says whether an attribute is for messages alone.
+func isMessages(key string) bool {
+	for _, from := range llmMessageSources {
+		if slices.Contains(from.attributes, key) {
+			return true
+		}
+	}
+	return false
+}
+
 // addMessages adds the messages of one direction, their text and its hash.
 func (c *llmCall) addMessages(name, textName, events string) {
 	doc, ok := c.messages(llmMessageSources[name], events)

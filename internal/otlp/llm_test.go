@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestLLM(t *testing.T) {
 		if kind := rows.Cols[spanKind].Str(0); kind != "llm" {
 			t.Errorf("%s: the kind is %s", d.Pos, kind)
 		}
-		doc := LLM(rows.Cols[rows.Schema.Index("attributes")].Attrs, 0, rows.Cols[spanEvents].Str(0))
+		doc := LLM(rows.Cols[rows.Schema.Index("attributes")].Attrs, 0, rows.Cols[spanEvents].Str(0), true)
 		if canonical, err := pgtypes.CanonicalJSON(doc); err != nil || canonical != doc {
 			t.Errorf("%s: no canonical jsonb: %s", d.Pos, doc)
 		}
@@ -56,4 +57,31 @@ func TestLLM(t *testing.T) {
 		}
 		return b.String()
 	})
+}
+
+func BenchmarkLLM(b *testing.B) {
+	request := ptraceotlp.NewExportRequest()
+	span := request.Traces().ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	span.SetTraceID([16]byte{1})
+	span.SetSpanID([8]byte{1})
+	a := span.Attributes()
+	a.PutStr("gen_ai.provider.name", "openai")
+	a.PutStr("gen_ai.request.model", "gpt-5")
+	a.PutStr("gen_ai.operation.name", "chat")
+	a.PutInt("gen_ai.usage.input_tokens", 1000)
+	a.PutInt("gen_ai.usage.output_tokens", 100)
+	a.PutStr("gen_ai.input.messages", `[{"role": "user", "parts": [{"type": "text", "content": "`+strings.Repeat("word ", 800)+`"}]}]`)
+	body, err := request.MarshalProto()
+	if err != nil {
+		b.Fatal(err)
+	}
+	rows := mustDecode(b, record.Traces, body).Rows
+	for _, messages := range []bool{false, true} {
+		b.Run(fmt.Sprintf("prompt=4KB/messages=%t", messages), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				LLM(rows.Cols[rows.Schema.Index("attributes")].Attrs, 0, "[]", messages)
+			}
+		})
+	}
 }

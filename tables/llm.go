@@ -1,0 +1,61 @@
+package tables
+
+import (
+	"github.com/tael-sql/tael-sql/internal/otlp"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
+
+// llmCalls is the column llm of one batch: computed once, for itself and for
+// all keys that are asked of it.
+type llmCalls struct {
+	messages bool // some of it follows from messages
+	docs     *vector.Column
+}
+
+// newLLMCalls makes one for the columns that a scan asks for.
+func (p *projection) newLLMCalls() *llmCalls {
+	l := &llmCalls{}
+	for _, ref := range p.refs {
+		if p.table.columns[ref.Index].source[0] == "llm" && (ref.Key == "" || otlp.LLMFromMessages(ref.Key)) {
+			l.messages = true
+		}
+	}
+	return l
+}
+
+// column computes it of the stored columns kind, attributes and events. Those
+// are read only if there is such a span.
+func (l *llmCalls) column(b *vector.Batch, inputs []int) (*vector.Column, error) {
+	if l.docs != nil {
+		return l.docs, nil
+	}
+	kinds, err := b.Column(inputs[0])
+	if err != nil {
+		return nil, err
+	}
+	var rows []int
+	for row := range kinds.Len {
+		if kinds.Str(row) == "llm" {
+			rows = append(rows, row)
+		}
+	}
+	if rows == nil {
+		l.docs = vector.Const(vector.String, nil, kinds.Len)
+		return l.docs, nil
+	}
+	attributes, err := b.Column(inputs[1])
+	if err != nil {
+		return nil, err
+	}
+	events, err := b.Column(inputs[2])
+	if err != nil {
+		return nil, err
+	}
+	docs := &vector.Column{Kind: vector.String, Len: kinds.Len, Strs: make([]string, kinds.Len), Valid: vector.NewBitmap(kinds.Len)}
+	for _, row := range rows {
+		docs.Strs[row] = otlp.LLM(attributes.Attrs, row, events.Str(row), l.messages)
+		docs.Valid.Set(row)
+	}
+	l.docs = docs
+	return docs, nil
+}
