@@ -1,0 +1,55 @@
+-- What psql prints of the same rows and tables.
+\pset null ∅
+\d comments
+\d llm_prices
+\d spans
+\d logs
+\d metrics
+\d nosuch
+\dt public.spans
+\dt nosuch*
+\dn public
+\du nosuch
+\dT int4
+\dt+ nosuch
+\di public.spans_pkey
+SELECT service, count(*) AS spans, max(duration_ms) FROM spans GROUP BY 1 ORDER BY 1;
+SELECT parent_span_id, service, operation, start_time, attributes FROM spans ORDER BY trace_id, span_id LIMIT 3;
+SELECT timestamp, severity, left(body, 40) AS line FROM logs ORDER BY timestamp, body LIMIT 3;
+\x
+SELECT * FROM logs ORDER BY timestamp, body, log_id LIMIT 1;
+SELECT * FROM metrics ORDER BY timestamp, name, series_id LIMIT 1;
+\x off
+SELECT service, duration_ns, start_time, attributes, is_root, 1.5 AS n, ARRAY['a'] AS a FROM spans \gdesc
+SELECT 1 AS one, 'x' AS two \gset p_
+\echo :p_one :p_two
+SELECT format('SELECT %s AS n', g) FROM generate_series(1, 3) g \gexec
+SELECT service, kind, count(*) FROM spans WHERE service < 'ts-c' GROUP BY 1, 2 ORDER BY 1, 2 \crosstabview
+SELECT 1 AS a \g (format=unaligned)
+\set FETCH_COUNT 100
+SELECT trace_id, span_id FROM spans ORDER BY trace_id, span_id LIMIT 250;
+\unset FETCH_COUNT
+\set ON_ERROR_ROLLBACK on
+BEGIN;
+SELECT nosuch FROM spans;
+SELECT 'still there' AS transaction;
+ROLLBACK;
+\set VERBOSITY verbose
+SELECT 1 / 0;
+SELECT nosuch FROM spans;
+\set VERBOSITY default
+\set SHOW_ALL_RESULTS off
+SELECT 1 \; SELECT 2;
+\set SHOW_ALL_RESULTS on
+SELECT 1 \; SELECT 2;
+PREPARE q(text, int) AS SELECT service FROM spans WHERE kind = $1 ORDER BY 1 LIMIT $2;
+EXECUTE q('server', 1);
+DEALLOCATE q;
+\encoding
+\timing off
+\pset format csv
+SELECT service, operation FROM spans ORDER BY trace_id, span_id LIMIT 3;
+\pset format aligned
+\dp nosuch
+\sf nosuch
+\errverbose
