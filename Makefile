@@ -7,7 +7,7 @@ RACE := ./catalog/... ./engine/... ./internal/arch/... ./internal/exec/... ./int
 	./internal/ingest/... ./internal/otlp/... ./internal/pgerr/... ./internal/pgtypes/... \
 	./internal/vector/... ./pgwire/... ./tables/... ./wal/...
 
-.PHONY: help build demo test check bench bench-smoke crash fuzz clients-smoke run clean
+.PHONY: help build demo test check bench bench-smoke crash fuzz clients clients-smoke run clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
@@ -44,6 +44,17 @@ fuzz: ## every fuzz target for FUZZTIME each
 	go test ./engine/block -run '^$$' -fuzz FuzzBlock -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 	go test ./pgwire -run '^$$' -fuzz FuzzStartup -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
 	go test ./pgwire -run '^$$' -fuzz FuzzMessages -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+
+# Programs that the clients' tests install are kept from run to run.
+CLIENTS := cmd/tael-sql/clients
+export CLIENTS_HOME ?= $(HOME)/.cache/tael-sql-clients
+clients-smoke: build ## psql, drivers, postgres_fdw, captured statements and SQL, over the gateway and PostgreSQL 15
+	bash $(CLIENTS)/install.sh smoke $(CLIENTS_HOME)
+	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN)
+
+clients: build ## clients-smoke with more client programs
+	bash $(CLIENTS)/install.sh all $(CLIENTS_HOME)
+	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) -all
 
 clean: ## remove what the build and the demo left
 	rm -rf bin tael-data

@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"tables"},
 	{"internal/session", "internal/ingest", "internal/ingest/files"},
 	{"internal/arch"},
-	{"cmd/tael-sql"},
+	{"cmd/tael-sql", "cmd/tael-sql/clients"},
 }
 
 // within are imports allowed inside one layer: the pipeline of sqlplan, and

@@ -75,7 +75,7 @@ func (p *process) stop(sig os.Signal) error {
 func startGateway(binary, dir string) (server, *process, error) {
 	data := filepath.Join(dir, "data")
 	p, err := start(filepath.Join(dir, "tael-sql.log"), exec.Command(binary, "serve", "--data-dir", data,
-		"--pg-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"))
+		"--pg-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--otlp-http-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"))
 	if err != nil {
 		return server{}, nil, err
 	}

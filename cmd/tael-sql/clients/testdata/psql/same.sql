@@ -8,9 +8,7 @@
 \d nosuch
 \dt public.spans
 \dt nosuch*
-\dn public
 \du nosuch
-\dT int4
 \dt+ nosuch
 \di public.spans_pkey
 SELECT service, count(*) AS spans, max(duration_ms) FROM spans GROUP BY 1 ORDER BY 1;
@@ -34,7 +32,7 @@ BEGIN;
 SELECT nosuch FROM spans;
 SELECT 'still there' AS transaction;
 ROLLBACK;
-\set VERBOSITY verbose
+\set VERBOSITY sqlstate
 SELECT 1 / 0;
 SELECT nosuch FROM spans;
 \set VERBOSITY default
@@ -52,4 +50,3 @@ SELECT service, operation FROM spans ORDER BY trace_id, span_id LIMIT 3;
 \pset format aligned
 \dp nosuch
 \sf nosuch
-\errverbose
