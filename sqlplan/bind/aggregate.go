@@ -139,6 +139,9 @@ func (s *scope) aggregateCall(n *pg.FuncCall, shown string, overloads []*expr.Ag
 		}
 	}
 	if n.Over != nil {
+		if call.Agg.OrderedSet {
+			b.fail(n.Location, pgerr.FeatureNotSupported, "OVER is not supported for ordered-set aggregate %s", shown)
+		}
 		if call.Distinct {
 			b.fail(n.Location, pgerr.FeatureNotSupported, "DISTINCT is not implemented for window functions")
 		}
