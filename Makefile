@@ -30,8 +30,12 @@ check: ## formatting, vet, static analysis, unused code
 	go tool staticcheck ./...
 	test -z "$$(go tool deadcode -tags gms_pure_go -test ./... | tee /dev/stderr)"
 
-bench: ## micro benchmarks of the storage and execution layers
+bench: build ## micro benchmarks, then OTelBench against DuckDB: SCALE=1 make bench
+	cd bench && go run . -binary ../$(BIN) -scale $(or $(SCALE),1)
 	go test -run '^$$' -bench . -benchtime 300ms ./engine/... ./wal/... ./internal/exec/... ./internal/expr/... ./internal/otlp/...
+
+bench-smoke: build ## OTelBench, small: every value compared, no time asserted
+	cd bench && go vet ./... && go run . -binary ../$(BIN) -scale 0.01 -rounds 3
 
 crash: ## crash points, long form: POINTS=100000 make crash
 	go test ./engine -run TestCrash -count=1 -timeout 60m -crash-points $(or $(POINTS),20000)

@@ -1,0 +1,233 @@
+// Command bench runs OTelBench: it sends the workload to a gateway process over
+// OTLP, then asks the same questions of tael-sql's engine and of its peers in
+// this process, compares every value, and prints the ratios.
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tael-sql/tael-sql/bench/workload"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+type options struct {
+	scale   float64
+	seed    uint64
+	binary  string
+	dir     string
+	writers int
+	rounds  int
+	only    string
+}
+
+func main() {
+	var o options
+	flag.Float64Var(&o.scale, "scale", 0.02, "share of 5 M spans, 5 M logs, 2 M points")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the workload")
+	flag.StringVar(&o.binary, "binary", "../bin/tael-sql", "the gateway to send to")
+	flag.StringVar(&o.dir, "dir", filepath.Join(os.TempDir(), "otelbench"), "folder for the requests and the data")
+	flag.IntVar(&o.writers, "writers", 8, "clients that send at the same time")
+	flag.IntVar(&o.rounds, "rounds", 5, "times that each query is run, after one to warm up")
+	flag.StringVar(&o.only, "only", "", "comma-separated names of the queries to run")
+	flag.Parse()
+	if err := run(context.Background(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	data := workload.Data{Seed: o.seed, Scale: o.scale}
+	fmt.Printf("OTelBench at scale %g, seed %d, on %s with %d processors\n\n", o.scale, o.seed, cpuModel(), runtime.NumCPU())
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp(o.dir, "data-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	if err := ingestAll(ctx, o, data, folder); err != nil {
+		return err
+	}
+	workers := runtime.GOMAXPROCS(0)
+	us, err := openOurs(folder, workers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = us.db.Close() }()
+	if err := lookUps(ctx, us, data); err != nil {
+		return err
+	}
+	peer, err := openDuck(workers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = peer.close() }()
+	if err := peer.load(ctx, data); err != nil {
+		return fmt.Errorf("load DuckDB: %w", err)
+	}
+	return ask(ctx, o, us, peer)
+}
+
+// ingestAll sends the three signals and prints how it went.
+func ingestAll(ctx context.Context, o options, data workload.Data, folder string) (err error) {
+	g, err := startGateway(o.binary, folder)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-8s %10s %10s %12s %9s %9s %8s\n", "ingest", "items", "items/s", "per CPU s", "ack p50", "ack p99", "RSS MB")
+	for _, signal := range []record.Type{record.Traces, record.Logs, record.Metrics} {
+		path, err := requestFile(o.dir, data, signal)
+		if err != nil {
+			return errors.Join(err, g.stop())
+		}
+		in, err := g.send(ctx, path, signal, o.writers)
+		if err != nil {
+			return errors.Join(fmt.Errorf("send %s: %w", signal, err), g.stop())
+		}
+		items := float64(in.requests) * 100
+		now, _ := g.memory()
+		fmt.Printf("%-8s %10.0f %10.0f %12.0f %9s %9s %8d\n", signal, items, items/in.took.Seconds(), items/in.cpu,
+			percentile(in.acks, 0.5).Round(10*time.Microsecond), percentile(in.acks, 0.99).Round(10*time.Microsecond), now)
+	}
+	_, most := g.memory()
+	if err := g.stop(); err != nil {
+		return err
+	}
+	fmt.Printf("at most %d MB resident; %.1f MB on disk\n\n", most, float64(folderBytes(filepath.Join(folder, "hot")))/1e6)
+	return nil
+}
+
+// lookUps measures a trace by its id, present and absent.
+func lookUps(ctx context.Context, us *ours, data workload.Data) error {
+	var ids []string
+	step, seen := int(5_000_000*data.Scale)/200+1, 0
+	data.Spans(func(s *workload.Span) {
+		if seen%step == 0 {
+			ids = append(ids, hex.EncodeToString(s.TraceID[:]))
+		}
+		seen++
+	})
+	for _, absent := range []bool{false, true} {
+		var times []time.Duration
+		for _, id := range ids {
+			if absent {
+				id = strings.Repeat("f", 8) + id[8:]
+			}
+			start := time.Now()
+			rows, err := us.run(ctx, "SELECT * FROM spans WHERE trace_id = '"+id+"'", false)
+			times = append(times, time.Since(start))
+			if err != nil {
+				return err
+			}
+			if (len(rows) == 0) != absent {
+				return fmt.Errorf("trace %s has %d rows", id, len(rows))
+			}
+		}
+		slices.Sort(times)
+		fmt.Printf("Q4 trace by id, %-8s p50 %8s  p95 %8s  (all columns, planning included)\n",
+			map[bool]string{false: "present:", true: "absent:"}[absent], percentile(times, 0.5).Round(time.Microsecond), percentile(times, 0.95).Round(time.Microsecond))
+	}
+	fmt.Println()
+	return nil
+}
+
+// ask runs the queries on both engines. A difference is an error, after all
+// queries have run.
+func ask(ctx context.Context, o options, us *ours, peer *duck) error {
+	fmt.Printf("%-4s %-40s %10s %10s %7s\n", "", "median of "+fmt.Sprint(o.rounds), "tael-sql", "DuckDB", "ratio")
+	var wrong []error
+	logs, n := 0.0, 0
+	for _, q := range queries() {
+		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), q.name) {
+			continue
+		}
+		ourRows, err := us.run(ctx, q.ours, false)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", q.name, err))
+			continue
+		}
+		theirRows, err := peer.run(ctx, q.duckdb, false)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s on DuckDB: %w", q.name, err))
+			continue
+		}
+		if err := equal(ourRows, theirRows); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", q.name, err))
+		}
+		ourTime, err := median(o.rounds, func() error { _, err := us.run(ctx, q.ours, true); return err })
+		if err != nil {
+			return err
+		}
+		theirTime, err := median(o.rounds, func() error { _, err := peer.run(ctx, q.duckdb, true); return err })
+		if err != nil {
+			return err
+		}
+		ratio := float64(ourTime) / float64(theirTime)
+		logs, n = logs+math.Log(ratio), n+1
+		fmt.Printf("%-4s %-40s %10s %10s %7.2f\n", q.name, q.title, round(ourTime), round(theirTime), ratio)
+	}
+	if n > 0 {
+		fmt.Printf("%-4s %-40s %10s %10s %7.2f\n", "", "geometric mean", "", "", math.Exp(logs/float64(n)))
+	}
+	fmt.Println("PostgreSQL 15: absent; ClickHouse: absent")
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	fmt.Println("every value is the same on both engines")
+	return nil
+}
+
+func median(rounds int, f func() error) (time.Duration, error) {
+	var times []time.Duration
+	for range rounds {
+		start := time.Now()
+		if err := f(); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
+
+func round(d time.Duration) string {
+	if d > 10*time.Millisecond {
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
+
+func folderBytes(dir string) (n int64) {
+	_ = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
+		if err == nil && !info.IsDir() {
+			n += info.Size()
+		}
+		return nil
+	})
+	return n
+}
+
+func cpuModel() string {
+	raw, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(raw)) {
+			if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				return strings.TrimSpace(model)
+			}
+		}
+	}
+	return runtime.GOARCH
+}
