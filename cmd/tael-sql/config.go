@@ -42,7 +42,11 @@ type config struct {
 		Connections int   `mapstructure:"connections" yaml:"connections"`
 		QueryMemory int64 `mapstructure:"query_memory" yaml:"query_memory"`
 		TotalMemory int64 `mapstructure:"total_memory" yaml:"total_memory"`
+		GoMemory    int64 `mapstructure:"go_memory" yaml:"go_memory"`
 	} `mapstructure:"limits" yaml:"limits"`
+	Admin struct {
+		Pprof bool `mapstructure:"pprof" yaml:"pprof"`
+	} `mapstructure:"admin" yaml:"admin"`
 	Log struct {
 		Level string `mapstructure:"level" yaml:"level"`
 	} `mapstructure:"log" yaml:"log"`
@@ -55,8 +59,9 @@ var defaults = map[string]any{
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
 	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05,
 	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
-	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30,
-	"log.level": "info",
+	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
+	"admin.pprof": false,
+	"log.level":   "info",
 }
 
 // serveFlags adds the flags that every command with a gateway has.

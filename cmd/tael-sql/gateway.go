@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"path/filepath"
 	"sync"
@@ -91,7 +92,7 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 		MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		CORSOrigins: c.Ingest.CORSOrigins, Logger: log,
 	})
-	g.admin = &http.Server{Handler: g.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
+	g.admin = &http.Server{Handler: g.adminHandler(c.Admin.Pprof), ReadHeaderTimeout: 5 * time.Second}
 
 	g.serve("postgresql", func() error { return g.pg.Serve(listeners[0]) })
 	g.serve("otlp grpc", func() error { return g.otlp.Serve(listeners[1]) })
@@ -147,7 +148,7 @@ func (g *gateway) writeEndpoints(dir string) error {
 }
 
 // adminHandler serves the operator's pages.
-func (g *gateway) adminHandler() http.Handler {
+func (g *gateway) adminHandler(pprofOn bool) http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, ok bool, text string) {
 		if !ok {
@@ -163,6 +164,11 @@ func (g *gateway) adminHandler() http.Handler {
 		}
 		answer(w, g.ready.Load(), map[bool]string{true: "ready", false: "starting"}[g.ready.Load()])
 	})
+	if pprofOn {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(g), promhttp.HandlerOpts{}))
 	return mux
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ func newServe() *cobra.Command {
 			log, err := newLogger(c)
 			if err != nil {
 				return err
+			}
+			if c.Limits.GoMemory > 0 {
+				debug.SetMemoryLimit(c.Limits.GoMemory)
 			}
 			g, err := startGateway(c, log)
 			if err != nil {
