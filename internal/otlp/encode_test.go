@@ -587,3 +587,53 @@ func BenchmarkEncode(b *testing.B) {
 		b.ReportMetric(float64(rows.N)*float64(b.N)/b.Elapsed().Seconds(), "items/s")
 	})
 }
+
+// Whatever Decode takes, rows give it back: their request decodes to the same.
+func FuzzEncode(f *testing.F) {
+	for seed := range uint64(5) {
+		for signal, body := range randomRequests(seed) {
+			f.Add(uint8(signal), body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, typ uint8, body []byte) { givesBack(t, record.Type(typ%3+1), body) })
+}
+
+// givesBack says whether a body can be decoded; its rows then are given back.
+func givesBack(t *testing.T, signal record.Type, body []byte) bool {
+	d, err := Decode(header(signal), body)
+	if err != nil {
+		return false
+	}
+	again, err := Encode(d.Rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := mustDecode(t, signal, again)
+	if second.Rejected > 0 {
+		t.Fatalf("%d are rejected: %s", second.Rejected, second.Reason)
+	}
+	sameRows(t, second.Rows, d.Rows)
+	return true
+}
+
+// A request with a byte changed may still be one, if an odd one.
+func TestEncodeDamaged(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	odd := 0
+	for signal, body := range randomRequests(seed) {
+		for at := range body {
+			for _, flip := range []byte{0x01, 0x55, 0x80} {
+				changed := append([]byte(nil), body...)
+				changed[at] ^= flip
+				if givesBack(t, signal, changed) {
+					odd++
+				}
+			}
+		}
+	}
+	if odd == 0 {
+		t.Error("no changed request was decoded")
+	}
+	t.Logf("%d requests", odd)
+}
