@@ -80,8 +80,13 @@ func (e *Encoder) Span(s *Span) {
 	m.AppendFixed64(7, uint64(s.StartNanos))
 	m.AppendFixed64(8, uint64(s.StartNanos+s.DurationNanos))
 	for _, a := range []struct{ key, value string }{
-		{"http.request.method", s.Method}, {"http.route", s.Route}, {"db.query.text", s.Statement}, {"region", s.Region},
-		{"user.id", s.User}, {"session.id", s.Session}, {"pod", s.Pod},
+		{"http.request.method", s.Method},
+		{"http.route", s.Route},
+		{"db.query.text", s.Statement},
+		{"region", s.Region},
+		{"user.id", s.User},
+		{"session.id", s.Session},
+		{"pod", s.Pod},
 	} {
 		if a.value != "" {
 			text(m, 9, a.key, a.value)

@@ -52,7 +52,7 @@ type (
 	// A FuncScan gives the rows of a set-returning function or a table function.
 	// Args may refer to columns of the left side of the Join (Lateral) it stands in.
 	FuncScan struct {
-		Func       *expr.Call            // or
+		Func       *expr.Call          // or
 		Table      catalog.RowFunction // with Args, every default filled in
 		Args       []expr.Expr
 		Ordinality bool // the last of Cols counts the rows
