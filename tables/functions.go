@@ -20,7 +20,7 @@ var functionsText string
 const firstFunctionOID pgtypes.OID = 20101
 
 var functionNames = []string{
-	"summary", "top_services", "error_operations", "trace_summary", "service_graph",
+	"summary", "top_services", "error_operations", "trace_summary", "service_graph", "anomalies",
 }
 
 func functionOID(name string) pgtypes.OID {

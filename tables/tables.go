@@ -67,6 +67,7 @@ func Specs() []engine.TableSpec {
 // Register adds the tables and views to a catalog.
 func Register(c *catalog.Catalog) {
 	sections := parseColumns()
+	var stored []*telemetry // spans, logs, metrics
 	for _, t := range []struct {
 		oid    pgtypes.OID
 		schema *vector.Schema
@@ -77,13 +78,16 @@ func Register(c *catalog.Catalog) {
 		{logsOID, otlp.LogsSchema, record.Logs, nil},
 		{metricsOID, otlp.MetricsSchema, record.Metrics, nil},
 	} {
-		c.AddTable(newTelemetry(t.oid, t.schema, t.record, sections[t.schema.Name], t.key))
+		table := newTelemetry(t.oid, t.schema, t.record, sections[t.schema.Name], t.key)
+		stored = append(stored, table)
+		c.AddTable(table)
 	}
 	for _, t := range keyedTables {
 		c.AddTable(newKeyed(t.oid, t.name, t.id, sections[t.name], t.key))
 	}
 	registerViews(c)
 	registerFunctions(c)
+	c.AddFunction(newAnomalies(stored[0], stored[1], stored[2]))
 }
 
 // keyedTables are the tables that statements write row by row. Their ids are
