@@ -1,3 +1,0 @@
-package expr
-
-func formattingFunctions() map[string]impl { return nil }
