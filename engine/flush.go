@@ -81,6 +81,9 @@ func (db *DB) maybeFlush() {
 		full = full || tv.memRows >= db.opts.MaxMemtableRows
 	}
 	db.memBytes.Store(bytes)
+	if db.opts.faults.recycleTooEarly {
+		_ = db.wal.Recycle(v.lsn + 1)
+	}
 	if full || bytes >= db.opts.MaxMemtableBytes {
 		select {
 		case db.flushRequests <- flushRequest{}:
@@ -139,9 +142,6 @@ func (db *DB) flush() error {
 	if err != nil {
 		return err
 	}
-	if db.opts.faults.recycleTooEarly {
-		return nil
-	}
 	if err := db.wal.Recycle(db.flushedLSN.Load() + 1); err != nil {
 		return walError(err)
 	}
@@ -183,9 +183,6 @@ func (db *DB) flushBlocks() (err error) {
 	}
 	for _, b := range blocks {
 		info.Rows, info.Blocks, info.Bytes = info.Rows+b.meta.Rows, info.Blocks+1, info.Bytes+len(b.raw)
-	}
-	if db.opts.faults.recycleTooEarly {
-		_ = db.wal.Recycle(frozen.lsn + 1)
 	}
 	writes, written := db.flushWrites(frozen, blocks)
 	keyed, err := db.keyedWrites(frozen)

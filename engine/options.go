@@ -68,7 +68,7 @@ type faults struct {
 	visibleBeforeSync bool // rows are applied, and may be flushed, before they are synced
 	ackBeforeApply    bool // Append returns before the view has the rows
 	deadNotInBatch    bool // deletion vectors are not written with the rows that killed
-	recycleTooEarly   bool // WAL segments are given up before the flush is committed
+	recycleTooEarly   bool // WAL segments are given up when their rows are visible, before any flush
 	appliedAhead      bool // the applied LSN runs ahead of the blocks
 	replaySkips       bool // replay begins one record too late
 	replayAgain       bool // replay applies what blocks hold already
