@@ -2,8 +2,10 @@ package exec
 
 import (
 	"context"
+	"slices"
 
 	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -60,7 +62,7 @@ type projectSet struct {
 }
 
 // ProjectSet is Project where at least one expression is a call of a
-// set-returning function with one result column.
+// set-returning function; one of several columns gives records.
 func ProjectSet(env *expr.Env, in vector.Reader, exprs []expr.Expr, kinds []vector.Kind) vector.Reader {
 	return &projectSet{env: env, in: in, exprs: exprs, kinds: kinds}
 }
@@ -101,6 +103,19 @@ func (p *projectSet) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 }
 
+// recordOf makes a row of a set a value.
+func recordOf(call *expr.Call, row []any) *pgtypes.Record {
+	r := &pgtypes.Record{Names: make([]string, len(row)), Types: make([]pgtypes.Type, len(row)), Vals: slices.Clone(row)}
+	for i, c := range call.Fn.Columns {
+		typ := c.Type
+		if typ == pgtypes.Anyelement {
+			typ = pgtypes.Lookup(call.Args[0].Type().OID).Elem
+		}
+		r.Names[i], r.Types[i] = c.Name, pgtypes.Of(typ)
+	}
+	return r
+}
+
 func (p *projectSet) expand(row []any, builders []*vector.Builder) (int, error) {
 	sets := make([][]any, len(p.exprs))
 	scalars := make([]any, len(p.exprs))
@@ -118,6 +133,9 @@ func (p *projectSet) expand(row []any, builders []*vector.Builder) (int, error) 
 		values := []any{}
 		err := SetRows(p.env, call, row, func(out []any) error {
 			v := out[0]
+			if len(out) > 1 {
+				v = recordOf(call, out)
+			}
 			values = append(values, v)
 			return p.env.Account.Grow(valueBytes(v))
 		})

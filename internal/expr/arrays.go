@@ -255,6 +255,14 @@ func timeSeries(env *Env, zoned bool, args []any, emit func([]any) error) error 
 func setFunctions() map[string]impl {
 	m := map[string]impl{
 		"unnest(anyarray)": set(unnest),
+		"_pg_expandarray(anyarray)": set(func(_ *Env, _ *Call, args []any, emit func([]any) error) error {
+			for i, e := range args[0].(*pgtypes.Array).Elems {
+				if err := emit([]any{e, int64(i + 1)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
 		"generate_subscripts(anyarray,int4)": set(func(_ *Env, _ *Call, args []any, emit func([]any) error) error {
 			return subscripts(args[0].(*pgtypes.Array), args[1].(int64), false, emit)
 		}),

@@ -410,9 +410,16 @@ func makeTimestamp(args []any) (int64, error) {
 }
 
 func makeInterval(_ *Env, _ *Call, args []any) (any, error) {
-	n := func(i int) int64 { return args[i].(int64) }
-	months, days := n(0)*12+n(1), n(2)*7+n(3)
-	secs := math.RoundToEven(args[6].(float64) * 1e6)
+	n := func(i int) int64 { // what is left out is 0
+		if i >= len(args) {
+			return 0
+		}
+		return args[i].(int64)
+	}
+	months, days, secs := n(0)*12+n(1), n(2)*7+n(3), 0.0
+	if len(args) > 6 {
+		secs = math.RoundToEven(args[6].(float64) * 1e6)
+	}
 	if !fits(months, 32) || !fits(days, 32) || math.IsNaN(secs) || math.Abs(secs) > 9e18 {
 		return nil, errIntervalRange
 	}

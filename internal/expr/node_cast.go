@@ -103,25 +103,25 @@ func convertReg(env *Env, v any, from, to pgtypes.Type) (out any, done bool, err
 		if !isReg(from.OID) || KindOf(to.OID) != vector.String {
 			return nil, false, nil
 		}
-		return regName(env, from.OID, x), true, nil
+		return RegName(env.catalog(), env.SearchPath, from.OID, pgtypes.OID(x)), true, nil
 	}
 	return nil, false, nil
 }
 
-// regName gives the text form of a reg* value.
-func regName(env *Env, kind pgtypes.OID, oid int64) string {
-	if oid == 0 {
+// RegName gives the text form of a reg* value; cat may be nil.
+func RegName(cat Catalog, path []string, kind, object pgtypes.OID) string {
+	if object == 0 {
 		return "-"
 	}
-	if cat := env.catalog(); cat != nil {
-		if name, ok := cat.OIDToName(kind, pgtypes.OID(oid), env.SearchPath); ok {
+	if cat != nil {
+		if name, ok := cat.OIDToName(kind, object, path); ok {
 			return name
 		}
 	}
-	if kind == pgtypes.Regtype && pgtypes.Lookup(pgtypes.OID(oid)) != nil {
-		return pgtypes.FormatType(pgtypes.Of(pgtypes.OID(oid)))
+	if kind == pgtypes.Regtype && pgtypes.Lookup(object) != nil {
+		return pgtypes.FormatType(pgtypes.Of(object))
 	}
-	return strconv.FormatInt(oid, 10)
+	return strconv.FormatInt(int64(object), 10)
 }
 
 // catalog gives the session's catalog, or nil.

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -225,7 +226,7 @@ func outputText(env *Env, typ pgtypes.Type, v any) (string, error) {
 		return s, nil
 	}
 	if n, ok := v.(int64); ok && isReg(typ.OID) {
-		return regName(env, typ.OID, n), nil
+		return RegName(env.catalog(), env.SearchPath, typ.OID, pgtypes.OID(n)), nil
 	}
 	text, err := pgtypes.AppendText(nil, typ, v, env.Style)
 	return string(text), err
@@ -267,13 +268,20 @@ func concatFrom(env *Env, call *Call, args []any, first int, sep string) (any, e
 }
 
 // joinAny is the || of text with a value of any type that is no array.
+// joinAny is || of a text and another value, which is cast to text.
 func joinAny(env *Env, call *Call, args []any) (any, error) {
-	l, err := outputText(env, call.Args[0].Type(), args[0])
-	if err != nil {
-		return nil, err
+	var out string
+	for i, v := range args {
+		text, err := outputText(env, call.Args[i].Type(), v)
+		if err != nil {
+			return nil, err
+		}
+		if b, ok := v.(bool); ok {
+			text = strconv.FormatBool(b)
+		}
+		out += text
 	}
-	r, err := outputText(env, call.Args[1].Type(), args[1])
-	return l + r, err
+	return out, nil
 }
 
 // stringFunctions is the functions on text.

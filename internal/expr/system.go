@@ -92,6 +92,18 @@ func sleep(env *Env, _ *Call, args []any) (any, error) {
 	}
 }
 
+// indexColumnProperty tells what a column of an index can do: all are b-trees
+// in ascending order.
+func indexColumnProperty(_ *Env, _ *Call, args []any) (any, error) {
+	switch strings.ToLower(args[2].(string)) {
+	case "asc", "nulls_last", "orderable", "returnable", "search_array", "search_nulls":
+		return true, nil
+	case "desc", "nulls_first", "distance_orderable":
+		return false, nil
+	}
+	return nil, nil
+}
+
 func systemFunctions() map[string]impl {
 	m := map[string]impl{
 		"version()":          always(versionText),
@@ -159,6 +171,20 @@ func systemFunctions() map[string]impl {
 		"pg_get_ruledef(oid,bool)":             always(nil),
 		"pg_get_serial_sequence(text,text)":    always(nil),
 		"pg_get_statisticsobjdef_columns(oid)": always(nil),
+		"pg_get_function_sqlbody(oid)":         always(nil),
+		"pg_describe_object(oid,oid,int4)":     always(nil),
+		"acldefault(char,oid)":                 always(nil),
+		"pg_tablespace_size(oid)":              always(int64(0)),
+		"pg_tablespace_size(name)":             always(int64(0)),
+		"pg_database_size(name)": raw(func(env *Env, _ *Call, _ []any) (any, error) {
+			if env.Session == nil {
+				return nil, nil
+			}
+			return env.Session.Catalog().Describe("pg_database_size", 0, 0, env.SearchPath)
+		}),
+		"getdatabaseencoding()":                            always("UTF8"),
+		"pg_partition_ancestors(regclass)":                 set(func(*Env, *Call, []any, func([]any) error) error { return nil }),
+		"pg_index_column_has_property(regclass,int4,text)": raw(indexColumnProperty),
 	}
 	for _, name := range []string{
 		"pg_get_viewdef(oid)", "pg_get_viewdef(oid,bool)", "pg_get_indexdef(oid)", "pg_get_indexdef(oid,int4,bool)",
@@ -173,6 +199,8 @@ func systemFunctions() map[string]impl {
 	for _, name := range []string{
 		"pg_type_is_visible(oid)", "pg_function_is_visible(oid)", "pg_operator_is_visible(oid)",
 		"pg_collation_is_visible(oid)", "pg_opclass_is_visible(oid)", "pg_statistics_obj_is_visible(oid)",
+		"pg_opfamily_is_visible(oid)", "pg_conversion_is_visible(oid)", "pg_ts_config_is_visible(oid)",
+		"pg_ts_dict_is_visible(oid)", "pg_ts_parser_is_visible(oid)", "pg_ts_template_is_visible(oid)",
 		"has_table_privilege(oid,text)", "has_table_privilege(text,text)", "has_schema_privilege(oid,text)",
 		"has_schema_privilege(text,text)", "has_database_privilege(text,text)", "has_database_privilege(oid,text)",
 		"has_any_column_privilege(oid,text)", "has_column_privilege(oid,int2,text)", "has_function_privilege(oid,text)",

@@ -59,9 +59,12 @@ func appendIntText(dst []byte, t Type, v int64, s *TextStyle) []byte {
 		return appendDate(dst, v, s)
 	case Time:
 		return appendTime(dst, v)
-	default:
-		return strconv.AppendInt(dst, v, 10)
+	case Regproc, Regprocedure, Regoper, Regoperator, Regclass, Regtype, Regnamespace, Regrole, Regcollation:
+		if s != nil && s.RegName != nil {
+			return append(dst, s.RegName(t.OID, OID(v))...)
+		}
 	}
+	return strconv.AppendInt(dst, v, 10)
 }
 
 // appendFloat prints the shortest digits that read back exactly, in the layout

@@ -16,6 +16,8 @@ type TextStyle struct {
 	// Now is the transaction's time, for the words now, today, tomorrow and
 	// yesterday; 0 reads the clock.
 	Now int64
+	// RegName gives the text of regclass, regtype and their kin; nil leaves them numbers.
+	RegName func(kind, object OID) string
 }
 
 func (s *TextStyle) location() *time.Location {

@@ -60,7 +60,7 @@ func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, err
 	if s.Database != h.opts.Database {
 		return nil, pgerr.New(pgerr.InvalidCatalogName, "database \"%s\" does not exist", s.Database)
 	}
-	se := &Session{handler: h, startup: s, settings: newSettings()}
+	se := &Session{handler: h, startup: s, settings: newSettings(h.opts.Catalog)}
 	for name, value := range s.Parameters {
 		switch name {
 		case "user", "database", "replication":

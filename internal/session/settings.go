@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
@@ -58,12 +59,13 @@ type settings struct {
 	values   map[string]string // by lower-case name, where they differ from the default
 	startup  map[string]string // what RESET goes back to
 	local    map[string]string
+	catalog  expr.Catalog
 	cached   *pgtypes.TextStyle
 	pathList []string
 }
 
-func newSettings() *settings {
-	return &settings{values: map[string]string{}, startup: map[string]string{}, local: map[string]string{}}
+func newSettings(cat expr.Catalog) *settings {
+	return &settings{catalog: cat, values: map[string]string{}, startup: map[string]string{}, local: map[string]string{}}
 }
 
 func (s *settings) lookup(name string) (string, bool) {
@@ -314,6 +316,7 @@ func (s *settings) style() *pgtypes.TextStyle {
 	if n, err := strconv.Atoi(s.get("extra_float_digits")); err == nil {
 		st.Digits = &n
 	}
+	st.RegName = func(kind, object pgtypes.OID) string { return expr.RegName(s.catalog, s.path(), kind, object) }
 	s.cached = st
 	return st
 }
