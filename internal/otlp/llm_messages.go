@@ -203,6 +203,12 @@ func eventMessage(raw, role string) string {
 // maxMessageDepth bounds how deep texts are looked for in messages.
 const maxMessageDepth = 8
 
+// Where a message or a part of one has its text, and the types that have one.
+var (
+	textKeys  = []string{"messages", "message", "parts", "content", "text"}
+	textTypes = []string{`"text"`, `"input_text"`, `"output_text"`, `"message"`}
+)
+
 // messageTexts gathers the texts of messages in the forms of the conventions
 // (parts) and of the providers (content, message).
 func messageTexts(dst []string, doc string, depth int) []string {
@@ -219,17 +225,17 @@ func messageTexts(dst []string, doc string, depth int) []string {
 			dst = messageTexts(dst, v, depth-1)
 		}
 	case "object":
-		if kind, ok := pgtypes.JSONGet(doc, "type"); ok {
-			switch text, _ := pgtypes.JSONText(kind); text {
-			case "text", "input_text", "output_text", "message":
-			default: // reasoning, calls of tools, images
+		at, found := len(textKeys), ""
+		for key, v := range pgtypes.JSONEach(doc) {
+			if key == "type" && !slices.Contains(textTypes, v) { // reasoning, calls of tools, images
 				return dst
 			}
-		}
-		for _, key := range []string{"messages", "message", "parts", "content", "text"} {
-			if v, ok := pgtypes.JSONGet(doc, key); ok {
-				return messageTexts(dst, v, depth-1)
+			if i := slices.Index(textKeys, key); i >= 0 && i < at {
+				at, found = i, v
 			}
+		}
+		if at < len(textKeys) {
+			return messageTexts(dst, found, depth-1)
 		}
 	}
 	return dst
