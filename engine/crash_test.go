@@ -291,7 +291,7 @@ func (r *crashRun) verify(p crashPoint, thorough bool) (err error) {
 // that was on its way, and some that were acknowledged. Each then is there once.
 func (r *crashRun) resend(db *DB, p *crashPoint) error {
 	for w := range crashWriters {
-		again := p.sent[w][max(0, len(p.sent[w])-8):]
+		again := p.sent[w][max(0, len(p.sent[w])-4):]
 		if q := p.begun[w]; q != nil && q.hashed {
 			again = append(slices.Clone(again), *q)
 			p.acked[w] = p.acked[w].clone()
