@@ -9,6 +9,10 @@ func formattingFunctions() map[string]impl {
 		"to_char(timestamptz,text)": raw(func(env *Env, _ *Call, a []any) (any, error) {
 			return timestamptzToChar(env, a[0].(int64), a[1].(string))
 		}),
+		"to_timestamp(text,text)": raw(func(env *Env, _ *Call, a []any) (any, error) {
+			return textToTimestamp(env, a[0].(string), a[1].(string))
+		}),
+		"to_date(text,text)":     fn2(toDate),
 		"to_char(interval,text)": fn2(intervalToChar),
 		"to_char(int4,text)":     numberToChar(intDigits(true)),
 		"to_char(int8,text)":     numberToChar(intDigits(false)),
