@@ -38,6 +38,9 @@ func (db *DB) Append(ctx context.Context, r Request) error {
 	if err := db.Err(); err != nil {
 		return err
 	}
+	if db.opts.Standby {
+		return ErrStandby
+	}
 	t, ok := db.byType[r.Header.Type]
 	if !ok {
 		return fmt.Errorf("engine: no table takes records of type %v", r.Header.Type)
@@ -85,10 +88,11 @@ func (db *DB) admit(size int64) error {
 // await waits until a record is synced and visible, and counts it.
 func (db *DB) await(ctx context.Context, e *entry) error {
 	err := db.outcome(ctx, e)
-	if err == nil {
-		db.counters.appended.Add(1)
+	if err != nil {
+		return err
 	}
-	return err
+	db.counters.appended.Add(1)
+	return db.confirmed(ctx, e.header.LSN)
 }
 
 // outcome waits until a record is synced and visible.

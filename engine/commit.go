@@ -14,6 +14,9 @@ func (db *DB) Commit(ctx context.Context, ws *WriteSet) (lsn uint64, err error) 
 	if err := db.Err(); err != nil {
 		return 0, err
 	}
+	if db.opts.Standby {
+		return 0, ErrStandby
+	}
 	size := int64(0)
 	for _, r := range ws.Requests {
 		size += int64(len(r.Body))

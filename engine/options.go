@@ -54,6 +54,10 @@ type Options struct {
 	// DiskSpace gives the free and the total bytes of the disk of a folder.
 	// Default: asks FS.
 	DiskSpace func(dir string) (free, total uint64, err error)
+	// Standby: the store takes the records that a leader ships, and no others.
+	Standby bool
+	// AckTimeout is how long an answer waits for WAL.RequiredAcks. Default 10 s.
+	AckTimeout time.Duration
 	// CloseTimeout bounds the flush of a graceful Close. Default 30 s.
 	CloseTimeout time.Duration
 	// Now is the clock. It decides when to flush, never an order.
@@ -110,6 +114,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
 	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 30*time.Second)
+	o.AckTimeout = cmp.Or(o.AckTimeout, defaultAckTimeout)
 	if o.BlockRows < 1 || o.BlockRows > block.MaxRows {
 		return o, fmt.Errorf("engine: BlockRows %d is not from 1 to %d", o.BlockRows, block.MaxRows)
 	}
@@ -129,6 +134,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"HotCacheBytes", o.HotCacheBytes},
 		{"ReplaceHorizon", int64(o.ReplaceHorizon)},
 		{"CloseTimeout", int64(o.CloseTimeout)},
+		{"AckTimeout", int64(o.AckTimeout)},
 	} {
 		if p.value < 0 {
 			return o, fmt.Errorf("engine: %s %d is negative", p.name, p.value)

@@ -171,6 +171,10 @@ func commitError(err error) error {
 		return nil
 	case errors.Is(err, engine.ErrConflict):
 		return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update").Wrap(err)
+	case errors.Is(err, engine.ErrStandby):
+		return pgerr.New(pgerr.ReadOnlySQLTransaction, "cannot write to a standby").Wrap(err)
+	case errors.Is(err, engine.ErrUnconfirmed):
+		return pgerr.New("08007", "the transaction is committed here, but not known to be replicated").Wrap(err)
 	case errors.Is(err, engine.ErrDiskFull):
 		return pgerr.New(pgerr.DiskFull, "the disk is nearly full: writes are refused").Wrap(err)
 	case errors.Is(err, engine.ErrOverloaded):

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -150,6 +151,7 @@ func Open(fs vfs.FS, dir string, o Options) (*Log, error) {
 		live: f.live, spares: f.spares, highest: f.highest, next: f.next,
 	}
 	l.written, l.confirmed = f.next-1, f.durable
+	l.epoch.Store(o.Epoch)
 	if err := l.tidy(f); err != nil {
 		return nil, err
 	}
@@ -160,6 +162,11 @@ func Open(fs vfs.FS, dir string, o Options) (*Log, error) {
 	l.room, l.replayEnd = l.segment.size-l.off, l.off
 	l.wg.Go(l.runWriter)
 	l.wg.Go(l.runPreparer)
+	ctx, stop := context.WithCancel(context.Background())
+	l.stopShip = stop
+	if len(o.Sinks) > 0 {
+		l.ship = newShipping(ctx, l)
+	}
 	return l, nil
 }
 

@@ -95,6 +95,10 @@ type Options struct {
 	// Epoch is written into every record. An epoch older than the log's newest
 	// is refused.
 	Epoch uint32
+	// Sinks take the records too; RequiredAcks is how many of them WaitAcked
+	// waits for, or AllSinks.
+	Sinks        []Sink
+	RequiredAcks int
 
 	faults faults // set by tests alone
 }
@@ -124,6 +128,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.QueueBytes < 1 {
 		return o, fmt.Errorf("wal: QueueBytes %d is below 1", o.QueueBytes)
 	}
+	if o.RequiredAcks < AllSinks || o.RequiredAcks > len(o.Sinks) {
+		return o, fmt.Errorf("wal: RequiredAcks %d of %d sinks", o.RequiredAcks, len(o.Sinks))
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -139,6 +146,7 @@ type Log struct {
 	opts Options
 
 	durable    atomic.Uint64
+	epoch      atomic.Uint32 // of what is appended
 	wakeWriter chan struct{} // capacity 1: records wait
 	wakeSpares chan struct{} // capacity 1: segments are freed or used
 	spareReady chan struct{} // capacity 1: a spare was made, or could not be
@@ -146,6 +154,8 @@ type Log struct {
 	stop       chan struct{} // closed by Close: the writer drains and ends
 	writerDone chan struct{} // closed by the writer: the preparer ends
 	wg         sync.WaitGroup
+	ship       *shipping // nil without sinks
+	stopShip   context.CancelFunc
 
 	writer           // the writer's own fields; Open's before it starts
 	highest   uint64 // number of any segment yet; the preparer's, Open's before it starts
@@ -228,7 +238,7 @@ func (l *Log) appendLocked(h record.Header, payload []byte, size int64) (uint64,
 	case l.spareErr != nil && !l.fitsLocked(size):
 		return 0, nil, fmt.Errorf("%w: %w", ErrNoSpace, l.spareErr)
 	}
-	h.LSN, h.Epoch = l.next, l.opts.Epoch
+	h.LSN, h.Epoch = l.next, l.epoch.Load()
 	l.next++
 	l.queued += size
 	if l.filling.pending == nil {
@@ -316,6 +326,8 @@ func (l *Log) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	close(l.stop)
+	<-l.writerDone
+	l.stopShip()
 	l.wg.Wait()
 	return l.Err()
 }

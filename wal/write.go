@@ -82,6 +82,9 @@ func (l *Log) writeGroup() error {
 	l.queued -= g.bytes
 	l.room = l.segment.size - l.off
 	l.mu.Unlock()
+	if l.ship != nil && err == nil {
+		l.ship.offer(g.entries)
+	}
 	g.pending.err = err
 	close(g.pending.done)
 	clear(g.entries) // frees the payloads
@@ -128,7 +131,7 @@ func (l *Log) put(h record.Header, payload []byte) uint64 {
 
 // control is the header of a control record behind the last record.
 func (l *Log) control() record.Header {
-	return record.Header{LSN: l.written, Epoch: l.opts.Epoch, Type: record.Control}
+	return record.Header{LSN: l.written, Epoch: l.epoch.Load(), Type: record.Control}
 }
 
 // flush gives buf to the file.
