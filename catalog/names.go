@@ -70,6 +70,11 @@ func (c *Catalog) NameToOID(kind pgtypes.OID, name string, path []string) (pgtyp
 		if o, ok := pgtypes.ByName(strings.TrimPrefix(strings.TrimSpace(name), "pg_catalog.")); ok {
 			return o, true
 		}
+		if schema == "" || schema == "pg_catalog" {
+			if o, ok := pgtypes.ByName(object); ok {
+				return o, true
+			}
+		}
 		return c.Type(schema, object, path)
 	case pgtypes.Regnamespace:
 		o := schemaOID(object)

@@ -1,6 +1,9 @@
 package catalog
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
@@ -42,6 +45,41 @@ func amRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
 
 func tablespaceRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
 	add(map[string]any{"oid": oid(tablespaceOID), "spcname": "pg_default", "spcowner": oid(ownerOID)})
+}
+
+// A SettingLister is a session that can tell its settings, each with its value
+// and that of RESET, in the units that they are kept in.
+type SettingLister interface {
+	Settings(add func(name, value, reset string, fixed bool))
+}
+
+func settingRows(_ *Catalog, env *expr.Env, add func(map[string]any)) {
+	lister, ok := env.Session.(SettingLister)
+	if !ok {
+		return
+	}
+	lister.Settings(func(name, value, reset string, fixed bool) {
+		row := map[string]any{
+			"name": name, "setting": value, "reset_val": reset, "boot_val": reset, "category": "Client Connection Defaults",
+			"context": "user", "vartype": "string", "source": "default", "pending_restart": false,
+		}
+		if fixed {
+			row["context"] = "internal"
+		}
+		if value != reset {
+			row["source"] = "session"
+		}
+		if _, err := strconv.Atoi(value); err == nil {
+			row["vartype"] = "integer"
+		}
+		if value == "on" || value == "off" {
+			row["vartype"] = "bool"
+		}
+		if strings.HasSuffix(name, "_timeout") {
+			row["unit"] = "ms"
+		}
+		add(row)
+	})
 }
 
 func collationRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {

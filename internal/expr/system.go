@@ -182,6 +182,12 @@ func systemFunctions() map[string]impl {
 			}
 			return env.Session.Catalog().Describe("pg_database_size", 0, 0, env.SearchPath)
 		}),
+		"pg_char_to_encoding(name)": pure1(func(name string) int64 {
+			if n := strings.ToLower(strings.ReplaceAll(name, "-", "")); n == "utf8" || n == "unicode" {
+				return 6
+			}
+			return -1
+		}),
 		"getdatabaseencoding()":                            always("UTF8"),
 		"pg_partition_ancestors(regclass)":                 set(func(*Env, *Call, []any, func([]any) error) error { return nil }),
 		"pg_index_column_has_property(regclass,int4,text)": raw(indexColumnProperty),

@@ -16,7 +16,7 @@ func Convert(v any, from, to Type, style *TextStyle, explicit bool) (any, error)
 	if v == nil {
 		return nil, nil
 	}
-	if IsArray(from.OID) && IsArray(to.OID) {
+	if (IsArray(from.OID) || from.OID == Int2Vector || from.OID == OidVector) && IsArray(to.OID) {
 		return convertArray(v.(*Array), Type{ElemOf(from.OID), from.Mod}, Type{ElemOf(to.OID), to.Mod}, style, explicit)
 	}
 	out, done, err := convertDirect(v, from.OID, to, style)

@@ -70,6 +70,8 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 		tag, err = "EXPLAIN", p.explain(ctx, w)
 	case syntax.Execute:
 		tag, err = p.execute(ctx, w)
+	case syntax.Copy:
+		tag, err = p.copyOut(ctx, w)
 	case syntax.Declare:
 		tag, err = p.stmt.node.Tag, s.declare(ctx, p.stmt, p.params)
 	default:

@@ -281,6 +281,14 @@ func (s *settings) reset(name string) error {
 	return nil
 }
 
+// resetValue is what RESET would set.
+func (s *settings) resetValue(name string) string {
+	if v, ok := s.startup[name]; ok {
+		return v
+	}
+	return defaults[name].value
+}
+
 // A settingsMark is the values at one moment.
 type settingsMark struct{ values, local map[string]string }
 

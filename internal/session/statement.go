@@ -16,7 +16,7 @@ type statement struct {
 	oids    []pgtypes.OID
 
 	described bool
-	query     *bind.Query // of a query, or of the one that EXPLAIN explains or DECLARE opens
+	query     *bind.Query // of a query, or of the one that EXPLAIN explains, DECLARE opens or COPY sends
 	columns   []pgwire.Column
 	params    []pgtypes.OID
 }
@@ -57,6 +57,10 @@ func (st *statement) describe() error {
 		st.columns = []pgwire.Column{{Name: "QUERY PLAN", Type: pgtypes.Of(pgtypes.Text)}}
 	case syntax.Declare:
 		if err := st.describeExplained(st.node.Node.GetDeclareCursorStmt().Query); err != nil {
+			return err
+		}
+	case syntax.Copy:
+		if err := st.describeCopy(); err != nil {
 			return err
 		}
 	case syntax.Fetch, syntax.Move:

@@ -58,6 +58,9 @@ func constText(n *pg.Node) string {
 	if str := n.GetString_(); str != nil {
 		return str.Sval
 	}
+	if b := n.GetBoolean(); b != nil {
+		return strconv.FormatBool(b.Boolval)
+	}
 	if i := n.GetInteger(); i != nil {
 		return strconv.Itoa(int(i.Ival))
 	}
@@ -133,6 +136,12 @@ func (s *Session) setModes(n *pg.VariableSetStmt) error {
 // zoneOfOffset turns the number of SET TIME ZONE -7 into a zone.
 func zoneOfOffset(value string) string {
 	n, err := strconv.ParseFloat(value, 64)
+	if hours, minutes, ok := strings.Cut(value, ":"); ok && err != nil { // INTERVAL '+02:00' HOUR TO MINUTE
+		n, err = strconv.ParseFloat(hours, 64)
+		if m, mErr := strconv.ParseUint(minutes, 10, 8); mErr != nil || m != 0 {
+			return value
+		}
+	}
 	if err != nil {
 		return value
 	}

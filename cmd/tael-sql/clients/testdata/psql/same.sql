@@ -50,3 +50,22 @@ SELECT service, operation FROM spans ORDER BY trace_id, span_id LIMIT 3;
 \pset format aligned
 \dp nosuch
 \sf nosuch
+\set ON_ERROR_STOP off
+COPY (SELECT trace_id, duration_ms, parent_span_id, attributes FROM spans ORDER BY trace_id, span_id LIMIT 5) TO STDOUT;
+COPY (SELECT 1, 'a,"b"', E'c\nd\t\\', NULL, '', ARRAY['x,y'], true, 1.50, '\x00ff'::bytea) TO STDOUT;
+COPY (SELECT 1, 'a,"b"', E'c\nd\t\\', NULL, '', ARRAY['x,y'], true, 1.50, '\x00ff'::bytea) TO STDOUT (FORMAT csv, HEADER);
+COPY (SELECT 1, 'a,"b"', E'c\nd\t\\', NULL, '') TO STDOUT WITH CSV HEADER;
+COPY (SELECT 1, 'a,"b"', 'x;y', NULL, 'N') TO STDOUT WITH (FORMAT csv, DELIMITER ';', NULL 'N', FORCE_QUOTE *, QUOTE '''', ESCAPE '\');
+COPY (SELECT '\.', '') TO STDOUT (FORMAT csv);
+COPY (SELECT '\.') TO STDOUT (FORMAT csv);
+COPY (SELECT 'a|b', NULL, '\N') TO STDOUT WITH DELIMITER '|' NULL 'null';
+COPY comments (id, body) TO STDOUT;
+COPY public.llm_prices TO STDOUT CSV HEADER;
+COPY (SELECT nosuch) TO STDOUT;
+COPY nosuch TO STDOUT;
+COPY comments (nosuch) TO STDOUT;
+COPY comments TO STDOUT (FORMAT xml);
+COPY comments TO STDOUT (nosuch);
+COPY comments TO STDOUT (DELIMITER 'ab');
+\copy (SELECT service FROM spans ORDER BY trace_id, span_id LIMIT 2) to stdout csv
+\copy (SELECT trace_id, duration_ns, start_time, attributes, is_root, duration_ms FROM spans ORDER BY trace_id, span_id) to program 'md5sum' (format binary)

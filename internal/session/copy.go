@@ -1,0 +1,339 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/pgwire"
+	"github.com/tael-sql/tael-sql/sqlplan"
+	"github.com/tael-sql/tael-sql/sqlplan/bind"
+	"github.com/tael-sql/tael-sql/sqlplan/syntax"
+)
+
+// copyFormat is the options of a COPY TO STDOUT.
+type copyFormat struct {
+	format    string // text, csv or binary
+	delimiter byte
+	null      string
+	header    bool
+	quote     byte
+	escape    byte
+	force     []bool // FORCE_QUOTE by column
+}
+
+// describeCopy binds the query whose rows COPY sends.
+func (st *statement) describeCopy() error {
+	n := st.node.Node.GetCopyStmt()
+	if n.IsFrom {
+		return pgerr.New(pgerr.FeatureNotSupported, "COPY FROM is not supported")
+	}
+	if n.IsProgram || n.Filename != "" {
+		return pgerr.New(pgerr.FeatureNotSupported, "COPY to a file or a program is not supported").
+			WithHint("COPY TO STDOUT and psql's \\copy are.")
+	}
+	if n.Query != nil {
+		if n.Query.GetSelectStmt() == nil {
+			return pgerr.New(pgerr.FeatureNotSupported, "COPY of a statement that is no SELECT is not supported")
+		}
+		return st.describeExplained(n.Query)
+	}
+	relation := quoted(n.Relation.Relname)
+	if n.Relation.Schemaname != "" {
+		relation = quoted(n.Relation.Schemaname) + "." + relation
+	}
+	s := st.session
+	_, rel := s.handler.opts.Catalog.Relation(n.Relation.Schemaname, n.Relation.Relname, s.settings.path())
+	if rel != nil && rel.Kind == 'v' {
+		return pgerr.New(pgerr.WrongObjectType, "cannot copy from view \"%s\"", rel.Name).
+			WithHint("Try the COPY (SELECT ...) TO variant.")
+	}
+	columns := "*"
+	if len(n.Attlist) > 0 {
+		names := make([]string, len(n.Attlist))
+		for i, a := range n.Attlist {
+			name := a.GetString_().Sval
+			if rel != nil && rel.Index(name) < 0 {
+				return pgerr.New(pgerr.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", name, rel.Name)
+			}
+			names[i] = quoted(name)
+		}
+		columns = strings.Join(names, ", ")
+	}
+	query, err := syntax.ParseOne("SELECT " + columns + " FROM " + relation)
+	if err != nil {
+		return err
+	}
+	q, err := bind.Bind(query, s.environment(nil))
+	if err != nil {
+		if e := pgerr.From(err); e.Position > 0 { // it counts in a text that the client did not write
+			moved := *e
+			moved.Position = 0
+			err = &moved
+		}
+		return err
+	}
+	st.setQuery(q)
+	return nil
+}
+
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// copyOptions reads the options of a COPY.
+func copyOptions(st *syntax.Statement, columns []bind.Column) (copyFormat, error) {
+	n := st.Node.GetCopyStmt()
+	f := copyFormat{format: "text", quote: '"', force: make([]bool, len(columns))}
+	at := 0
+	for _, o := range n.Options {
+		if d := o.GetDefElem(); d.Defname == "format" {
+			f.format, at = constText(d.Arg), st.Position(d.Location)
+		}
+	}
+	switch f.format {
+	case "text":
+		f.delimiter, f.null = '\t', `\N`
+	case "csv":
+		f.delimiter = ','
+	case "binary":
+	default:
+		return f, pgerr.New(pgerr.InvalidParameterValue, "COPY format \"%s\" not recognized", f.format).At(at)
+	}
+	one := func(what, s string) (byte, error) {
+		if len(s) != 1 {
+			return 0, pgerr.New(pgerr.FeatureNotSupported, "COPY %s must be a single one-byte character", what)
+		}
+		return s[0], nil
+	}
+	for _, o := range n.Options {
+		d := o.GetDefElem()
+		value := constText(d.Arg)
+		var err error
+		switch d.Defname {
+		case "format":
+		case "delimiter":
+			f.delimiter, err = one("delimiter", value)
+		case "null":
+			f.null = value
+		case "header":
+			on, ok := boolean(strings.ToLower(value))
+			if d.Arg != nil && !ok {
+				return f, pgerr.New(pgerr.SyntaxError, "header requires a Boolean value or \"match\"")
+			}
+			f.header = d.Arg == nil || on
+		case "quote":
+			f.quote, err = one("quote", value)
+		case "escape":
+			f.escape, err = one("escape", value)
+		case "force_quote":
+			err = f.forceQuote(d.Arg, columns)
+		case "encoding":
+			if _, err := check("client_encoding", value, ""); err != nil {
+				return f, err
+			}
+		default:
+			err = pgerr.New(pgerr.SyntaxError, "option \"%s\" not recognized", d.Defname).At(st.Position(d.Location))
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+	if f.escape == 0 {
+		f.escape = f.quote
+	}
+	return f, nil
+}
+
+func (f *copyFormat) forceQuote(arg *pg.Node, columns []bind.Column) error {
+	if arg.GetAStar() != nil {
+		for i := range f.force {
+			f.force[i] = true
+		}
+		return nil
+	}
+	for _, n := range arg.GetList().GetItems() {
+		name := n.GetString_().Sval
+		i := slices.IndexFunc(columns, func(c bind.Column) bool { return c.Name == name })
+		if i < 0 {
+			return pgerr.New(pgerr.UndefinedColumn, "column \"%s\" does not exist", name)
+		}
+		f.force[i] = true
+	}
+	return nil
+}
+
+// copyOut is COPY TO STDOUT.
+func (p *portal) copyOut(ctx context.Context, w *pgwire.RowWriter) (tag string, err error) {
+	s := p.session
+	columns := p.stmt.query.Columns
+	format, err := copyOptions(p.stmt.node, columns)
+	if err != nil {
+		return "", err
+	}
+	p.env = s.env(ctx)
+	reader, err := sqlplan.Run(p.env, p.stmt.query.Root, sqlplan.Options{Workers: s.handler.opts.Workers})
+	if err != nil {
+		return "", err
+	}
+	defer reader.Close()
+	w.BeginCopy(len(columns), format.format == "binary")
+	out := &copyWriter{copyFormat: format, columns: columns, env: p.env, to: w}
+	if err := out.begin(); err != nil {
+		return "", err
+	}
+	for {
+		b, err := reader.Next(ctx)
+		if err != nil {
+			return "", err
+		}
+		if b == nil {
+			break
+		}
+		if err := out.batch(b); err != nil {
+			return "", err
+		}
+	}
+	if err := out.end(); err != nil {
+		return "", err
+	}
+	p.Close()
+	return "COPY " + strconv.Itoa(out.rows), nil
+}
+
+// A copyWriter turns rows into chunks of COPY.
+type copyWriter struct {
+	copyFormat
+	columns []bind.Column
+	env     *expr.Env
+	to      *pgwire.RowWriter
+
+	rows       int
+	line, cell []byte
+}
+
+func (c *copyWriter) begin() error {
+	switch {
+	case c.format == "binary":
+		return c.to.CopyData([]byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+	case c.header:
+		c.line = c.line[:0]
+		for i, col := range c.columns {
+			c.field(i, []byte(col.Name), false)
+		}
+		return c.to.CopyData(append(c.line, '\n'))
+	}
+	return nil
+}
+
+func (c *copyWriter) end() error {
+	if c.format == "binary" {
+		if err := c.to.CopyData([]byte{0xff, 0xff}); err != nil {
+			return err
+		}
+	}
+	c.to.EndCopy()
+	return nil
+}
+
+func (c *copyWriter) batch(b *vector.Batch) error {
+	cols := make([]*vector.Column, len(c.columns))
+	for i := range cols {
+		col, err := b.Column(i)
+		if err != nil {
+			return err
+		}
+		cols[i] = col
+	}
+	for k := range b.Live() {
+		if err := c.row(cols, b.Row(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *copyWriter) row(cols []*vector.Column, row int) (err error) {
+	c.line = c.line[:0]
+	if c.format == "binary" {
+		c.line = binary.BigEndian.AppendUint16(c.line, uint16(len(cols)))
+	}
+	for i, col := range cols {
+		typ := c.columns[i].Type
+		switch {
+		case c.format != "binary" && col.IsNull(row):
+			c.separate(i)
+			c.line = append(c.line, c.null...)
+		case c.format != "binary":
+			if c.cell, err = pgtypes.AppendText(c.cell[:0], typ, col.Value(row), c.env.Style); err != nil {
+				return err
+			}
+			c.field(i, c.cell, c.force[i])
+		case col.IsNull(row):
+			c.line = append(c.line, 0xff, 0xff, 0xff, 0xff)
+		default:
+			if c.cell, err = pgtypes.AppendBinary(c.cell[:0], typ, col.Value(row)); err != nil {
+				return err
+			}
+			c.line = append(binary.BigEndian.AppendUint32(c.line, uint32(len(c.cell))), c.cell...)
+		}
+	}
+	if c.format != "binary" {
+		c.line = append(c.line, '\n')
+	}
+	c.rows++
+	return c.to.CopyData(c.line)
+}
+
+func (c *copyWriter) separate(i int) {
+	if i > 0 {
+		c.line = append(c.line, c.delimiter)
+	}
+}
+
+// field appends a value, escaped or quoted.
+func (c *copyWriter) field(i int, text []byte, force bool) {
+	c.separate(i)
+	if c.format == "text" {
+		c.line = c.escaped(c.line, text)
+		return
+	}
+	single := len(c.columns) == 1 && string(text) == `\.` // alone on a line it would end the data
+	if !force && !single && string(text) != c.null && !slices.ContainsFunc(text, c.needsQuote) {
+		c.line = append(c.line, text...)
+		return
+	}
+	c.line = append(c.line, c.quote)
+	for _, ch := range text {
+		if ch == c.quote || ch == c.escape {
+			c.line = append(c.line, c.escape)
+		}
+		c.line = append(c.line, ch)
+	}
+	c.line = append(c.line, c.quote)
+}
+
+func (c *copyWriter) needsQuote(ch byte) bool {
+	return ch == c.delimiter || ch == c.quote || ch == '\n' || ch == '\r'
+}
+
+func (c *copyWriter) escaped(dst, text []byte) []byte {
+	const special, letters = "\b\f\n\r\t\v\\", `bfnrtv\`
+	for _, ch := range text {
+		if at := strings.IndexByte(special, ch); at >= 0 {
+			dst = append(dst, '\\', letters[at])
+			continue
+		}
+		if ch == c.delimiter {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, ch)
+	}
+	return dst
+}
