@@ -21,6 +21,7 @@ const firstFunctionOID pgtypes.OID = 20101
 
 var functionNames = []string{
 	"summary", "top_services", "error_operations", "trace_summary", "service_graph", "anomalies",
+	"correlate", "grafana_trace", "trace_tree", "critical_path",
 }
 
 func functionOID(name string) pgtypes.OID {
@@ -80,6 +81,7 @@ func parseParameters(text string) []catalog.Arg {
 	var list []catalog.Arg
 	for part := range strings.SplitSeq(text, ",") {
 		name, rest, _ := strings.Cut(strings.TrimSpace(part), " ")
+		name = strings.Trim(name, `"`)
 		typ, value, _ := strings.Cut(rest, " DEFAULT ")
 		oid, ok := pgtypes.ByName(typ)
 		if !ok {

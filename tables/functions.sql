@@ -113,3 +113,75 @@ AS $$
                              WHERE c.trace_id = s.trace_id AND c.parent_span_id = s.span_id AND c.service <> s.service)) AS o
   GROUP BY o.source, o.target, o.connection_type
 $$;
+
+-- The timeline of a trace: its spans, their events, its logs, comments on it, and
+-- the metric points of its services, either side of it or as far as pad.
+CREATE FUNCTION correlate(trace_id text, pad interval DEFAULT NULL)
+RETURNS TABLE (timestamp timestamptz, signal text, service text, span_id text, name text, severity text,
+  value float8, duration_ms float8, body text, attributes jsonb)
+AS $$
+ SELECT i.at, i.signal, i.service, i.span_id, i.name, i.severity, i.value, i.duration_ms, i.body, i.attributes
+   FROM (SELECT start_time AS at, 'span' AS signal, service, span_id, operation AS name, status AS severity,
+            NULL::float8 AS value, duration_ms, status_message AS body, attributes, 1 AS place
+           FROM spans WHERE spans.trace_id = to_trace_id($1)
+         UNION ALL
+         SELECT e.timestamp, 'span_event', e.service, e.span_id, e.name, NULL, NULL, NULL, e.attributes ->> 'exception.message', e.attributes, 2
+           FROM span_events AS e WHERE e.trace_id = to_trace_id($1)
+         UNION ALL
+         SELECT l.timestamp, 'log', l.service, l.span_id, l.event_name, l.severity, NULL, NULL, l.body, l.attributes, 3
+           FROM logs AS l WHERE l.trace_id = to_trace_id($1)
+         UNION ALL
+         SELECT m.timestamp, 'metric', m.service, NULL, m.name, NULL, m.value, NULL, NULL, m.attributes, 4
+           FROM (SELECT min(start_time) AS since, max(end_time) AS until, array_agg(DISTINCT service) AS services
+                   FROM spans WHERE spans.trace_id = to_trace_id($1)) AS t
+          CROSS JOIN LATERAL (
+                SELECT p.timestamp, p.service, p.name, p.value, p.attributes
+                  FROM metrics AS p
+                 WHERE p.service = ANY (t.services) AND p.timestamp >= t.since - coalesce(pad, '0'::interval)
+                   AND p.timestamp <= t.until + coalesce(pad, '0'::interval)
+                UNION ALL
+                SELECT p.timestamp, p.service, p.name, p.value, p.attributes
+                  FROM metrics AS p
+                  JOIN (SELECT series_id, max(b.timestamp) AS at FROM metrics AS b
+                         WHERE pad IS NULL AND b.service = ANY (t.services) AND b.timestamp < t.since
+                         GROUP BY series_id) AS n ON n.series_id = p.series_id AND n.at = p.timestamp
+                 WHERE pad IS NULL AND p.service = ANY (t.services) AND p.timestamp < t.since
+                UNION ALL
+                SELECT p.timestamp, p.service, p.name, p.value, p.attributes
+                  FROM metrics AS p
+                  JOIN (SELECT series_id, min(a.timestamp) AS at FROM metrics AS a
+                         WHERE pad IS NULL AND a.service = ANY (t.services) AND a.timestamp > t.until
+                         GROUP BY series_id) AS n ON n.series_id = p.series_id AND n.at = p.timestamp
+                 WHERE pad IS NULL AND p.service = ANY (t.services) AND p.timestamp > t.until) AS m
+         UNION ALL
+         SELECT c.created_at, 'comment', NULL, c.span_id, c.author, NULL, NULL, NULL, c.body, NULL, 5
+           FROM comments AS c WHERE lower(c.trace_id) = to_trace_id($1)) AS i
+  WHERE to_trace_id($1) IS NOT NULL
+  ORDER BY i.at, i.place, i.service, i.span_id, i.name, i.value, i.body
+$$;
+
+-- A trace in the columns of Grafana's Traces panel.
+CREATE FUNCTION grafana_trace(trace_id text)
+RETURNS TABLE ("traceID" text, "spanID" text, "parentSpanID" text, "operationName" text, "serviceName" text,
+  "serviceTags" jsonb, "startTime" float8, "duration" float8, "tags" jsonb, "logs" jsonb, "references" jsonb,
+  "kind" text, "statusCode" int8, "statusMessage" text)
+AS $$
+ SELECT s.trace_id, s.span_id, s.parent_span_id, s.operation, s.service,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('key', a.key, 'value', a.value) ORDER BY a.key), '[]'::jsonb)
+       FROM jsonb_each(s.resource_attributes) AS a),
+    (s.start_time_unix_nano / 1000)::float8 / 1000::float8, s.duration_ms,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('key', a.key, 'value', a.value) ORDER BY a.key), '[]'::jsonb)
+       FROM jsonb_each(CASE WHEN s.status = 'error' THEN s.attributes || '{"error": true}'::jsonb ELSE s.attributes END) AS a),
+    (SELECT coalesce(jsonb_agg(jsonb_build_object(
+              'timestamp', ((e.event ->> 'time_unix_nano')::int8 / 1000)::float8 / 1000::float8, 'name', e.event ->> 'name',
+              'fields', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', a.key, 'value', a.value) ORDER BY a.key), '[]'::jsonb)
+                           FROM jsonb_each(jsonb_build_object('event', e.event ->> 'name') || coalesce(e.event -> 'attributes', '{}'::jsonb)) AS a))
+              ORDER BY e.n), '[]'::jsonb)
+       FROM jsonb_array_elements(s.events) WITH ORDINALITY AS e(event, n)),
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('traceID', l.link ->> 'trace_id', 'spanID', l.link ->> 'span_id') ORDER BY l.n), '[]'::jsonb)
+       FROM jsonb_array_elements(s.links) WITH ORDINALITY AS l(link, n)),
+    s.otel_kind, CASE s.status WHEN 'ok' THEN 1 WHEN 'error' THEN 2 ELSE 0 END, s.status_message
+   FROM spans AS s
+  WHERE to_trace_id($1) IS NOT NULL AND s.trace_id = to_trace_id($1)
+  ORDER BY s.start_time_unix_nano, s.span_id
+$$;

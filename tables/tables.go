@@ -88,6 +88,9 @@ func Register(c *catalog.Catalog) {
 	registerViews(c)
 	registerFunctions(c)
 	c.AddFunction(newAnomalies(stored[0], stored[1], stored[2]))
+	for _, f := range newTraceFunctions(stored[0]) {
+		c.AddFunction(f)
+	}
 }
 
 // keyedTables are the tables that statements write row by row. Their ids are

@@ -11,7 +11,7 @@ import (
 func telemetryFunctions() map[string]impl {
 	return map[string]impl{
 		"window_interval(int4)": fn1(windowInterval),
-		"to_trace_id(text)":     fn1(toTraceID),
+		"to_trace_id(text)":     fn1(func(text string) (any, error) { return boxed(TraceID(text)) }),
 	}
 }
 
@@ -22,14 +22,15 @@ func windowInterval(seconds int64) (any, error) {
 	return pgtypes.Interval{Micros: seconds * 1e6}, nil
 }
 
-func toTraceID(text string) (any, error) {
+// TraceID gives a trace id as it is stored, of an id in any letter case.
+func TraceID(text string) (string, error) {
 	id := strings.ToLower(strings.TrimSpace(text))
 	valid := len(id) == 32
 	for _, c := range []byte(id) {
 		valid = valid && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f')
 	}
 	if !valid {
-		return nil, pgerr.New(pgerr.InvalidTextRepresentation, "invalid input syntax for a trace id: \"%s\"", text).
+		return "", pgerr.New(pgerr.InvalidTextRepresentation, "invalid input syntax for a trace id: \"%s\"", text).
 			WithHint("A trace id is 32 hex digits.")
 	}
 	return id, nil

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// One trace of a shop with everything that telemetry can hold, small enough to
+// check by hand. frontend calls cart and payment; payment publishes a message
+// that outlasts it; email's parent is not there:
+//
+//	0                                                  100       150 ms
+//	frontend ==========================================|
+//	     cart =============|     payment ===============|     email ====|
+//	       db  =========|          bank ============|
+//	                                   kafka ==================|
+//
+// The same statements give the same rows in the memtable and in blocks.
+func TestCheckout(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	im := &importer{out: &bytes.Buffer{}}
+	files, err := filepath.Glob("testdata/checkout/*.jsonl")
+	if err != nil || len(files) != 3 {
+		t.Fatal(files, err)
+	}
+	if err := im.run(context.Background(), "grpc://"+g.endpoints.OTLPGRPC, files); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, g)
+	if out := ask(conn, `INSERT INTO comments (id, trace_id, span_id, author, body, created_at)
+		VALUES ('1', '0AF7651916cd43dd8448eb211c80319c', '00000000000000c1', 'ann', 'card of a tester', '2023-11-14 23:00:00Z')`); out != "INSERT 0 1\n" {
+		t.Fatal(out)
+	}
+	for _, placement := range []string{"memtable", "blocks"} {
+		datadriven.Walk(t, "testdata/checkout/sql", func(t *testing.T, path string) {
+			datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string { return ask(conn, d.Input) })
+		})
+		if t.Failed() {
+			t.Fatalf("with the data in the placement %q", placement)
+		}
+		if out := ask(conn, "CHECKPOINT"); out != "CHECKPOINT\n" {
+			t.Fatal(out)
+		}
+	}
+	stopGateway(t, g, dir)
+}
