@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"maps"
 	"math"
 
 	"github.com/cockroachdb/apd/v3"
@@ -50,6 +51,7 @@ func aggregateImpls() map[string]func(*AggCall) AggState {
 			m[name+"("+t+")"] = func(c *AggCall) AggState { return &varianceState{call: c} }
 		}
 	}
+	maps.Copy(m, seriesImpls())
 	return m
 }
 

@@ -75,7 +75,7 @@ func implementations() map[string]impl {
 	all := make(map[string]impl)
 	for _, part := range []func() map[string]impl{
 		arithmeticFunctions, mathFunctions, stringFunctions, patternFunctions, datetimeFunctions,
-		formattingFunctions, jsonFunctions, arrayFunctions, setFunctions, systemFunctions, byteFunctions, telemetryFunctions,
+		formattingFunctions, jsonFunctions, arrayFunctions, setFunctions, systemFunctions, byteFunctions, telemetryFunctions, histogramFunctions,
 	} {
 		maps.Copy(all, part())
 	}
