@@ -152,8 +152,15 @@ func (s *Scan) blockBatch(ref *blockRef) (*vector.Batch, error) {
 		return nil, err
 	}
 	b.Sel = pickRows(ref.meta.Rows, ref.dead, func(row int) bool { return s.ids.has(ids, row) })
+	if rows := b.Sel; len(rows) <= ref.meta.Rows/fewShare {
+		b = vector.NewLazyBatch(len(rows), len(s.columns), func(i int) (*vector.Column, error) { return l.few(s.columns[i], rows) })
+	}
 	return b, nil
 }
+
+// fewShare is the share of a block's rows up to which a look-up decodes only
+// the rows that it found: one in so many.
+const fewShare = 32
 
 // A lazyBlock opens its block at the first use.
 type lazyBlock struct {
@@ -164,12 +171,30 @@ type lazyBlock struct {
 
 func (l *lazyBlock) column(ref ColumnRef) (*vector.Column, error) {
 	c, err := l.decode(ref)
+	return c, l.damage(err)
+}
+
+// few gives a column of some rows.
+func (l *lazyBlock) few(ref ColumnRef, rows []int32) (*vector.Column, error) {
+	if ref.Field != RowNumber && ref.Key == "" { // the look-up has opened the block
+		c, err := l.open.Few(ref.Field, rows)
+		return c, l.damage(err)
+	}
+	c, err := l.column(ref)
+	if err != nil {
+		return nil, err
+	}
+	return vector.Take(c, rows), nil
+}
+
+// damage names the block in an error, and counts it.
+func (l *lazyBlock) damage(err error) error {
 	if err != nil {
 		if err = blockError(l.scan.table, l.ref.meta, err); errors.Is(err, ErrCorrupt) {
 			l.scan.view.db.counters.corrupted.Add(1)
 		}
 	}
-	return c, err
+	return err
 }
 
 func (l *lazyBlock) decode(ref ColumnRef) (*vector.Column, error) {

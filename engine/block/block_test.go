@@ -112,6 +112,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("round %d: %v", round, err)
 			}
 			checkInvariants(t, got, n)
+			checkFew(t, rng, b, f, got)
 			for i, p := range picks {
 				want := sources[p.Source].Cols[f]
 				if want.IsNull(int(p.Row)) != got.IsNull(i) {
@@ -183,6 +184,39 @@ func checkKeys(t *testing.T, b *Block, field int, sources []*vector.Rows, picks 
 			}
 		}
 		checkValues(t, b, field, key, got)
+	}
+}
+
+// checkFew compares what a look-up of some rows decodes with the whole column.
+func checkFew(t *testing.T, rng *rand.Rand, b *Block, field int, whole *vector.Column) {
+	t.Helper()
+	var rows []int32
+	for i := range b.Rows() {
+		if rng.IntN(1+b.Rows()/8) == 0 {
+			rows = append(rows, int32(i))
+		}
+	}
+	few, err := b.Few(field, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkInvariants(t, few, len(rows))
+	if few.Kind != whole.Kind {
+		t.Fatalf("field %s has kind %d, want %d", b.schema.Fields[field].Name, few.Kind, whole.Kind)
+	}
+	for k, i := range rows {
+		switch {
+		case few.IsNull(k) != whole.IsNull(int(i)):
+			t.Fatalf("field %s row %d: null is %v", b.schema.Fields[field].Name, i, few.IsNull(k))
+		case few.Kind == vector.Map:
+			if w, g := entries(whole.Attrs, int(i)), entries(few.Attrs, k); w != g {
+				t.Fatalf("field %s row %d: got\n%s\nwant\n%s", b.schema.Fields[field].Name, i, g, w)
+			}
+		default:
+			if w, g := whole.Value(int(i)), few.Value(k); !same(w, g) {
+				t.Fatalf("field %s row %d: got %v, want %v", b.schema.Fields[field].Name, i, g, w)
+			}
+		}
 	}
 }
 
@@ -414,6 +448,7 @@ func readDamaged(t *testing.T, raw []byte) {
 	}
 	for i, field := range schema.Fields {
 		read(b.Column(i))
+		_, _ = b.Few(i, []int32{0, int32(b.Rows() / 2)}[:min(b.Rows(), 2)])
 		if field.Kind != vector.Map {
 			continue
 		}
