@@ -28,7 +28,7 @@ func newAccumulator(env *expr.Env, call *expr.AggCall, kind vector.Kind) accumul
 	var acc accumulator
 	switch {
 	case call.Distinct || (len(call.OrderBy) > 0 && !call.Agg.OrderedSet):
-		acc = &collected{env: env, call: call, kind: kind, seen: map[string]struct{}{}}
+		acc = &collected{env: env, call: call, kind: kind, seen: newKeyTable()}
 	default:
 		if acc = newKernel(env, call); acc == nil {
 			acc = &states{env: env, call: call, kind: kind}
@@ -173,7 +173,7 @@ type collected struct {
 	env  *expr.Env
 	call *expr.AggCall
 	kind vector.Kind
-	seen map[string]struct{} // group and argument keys, for DISTINCT
+	seen *keyTable // group and argument keys, for DISTINCT
 	rows []collectedRow
 	held int64
 }
@@ -206,11 +206,10 @@ func (c *collected) add(b *vector.Batch, ids []uint32, _ int) error {
 			}
 			key = binary.LittleEndian.AppendUint32(key[:0], id)
 			key = append(key, enc.encode(i)...)
-			if _, dup := c.seen[string(key)]; dup {
+			if _, fresh := c.seen.add(key); !fresh {
 				continue
 			}
-			c.seen[string(key)] = struct{}{}
-			c.held += int64(len(key)) + 48
+			c.held += int64(len(key)) + keyCost
 			if countOnly {
 				continue
 			}
@@ -231,23 +230,21 @@ func (c *collected) add(b *vector.Batch, ids []uint32, _ int) error {
 
 func (c *collected) merge(other accumulator, ids []uint32, _ int) error {
 	o := other.(*collected)
-	fresh := make(map[string]struct{}, len(o.seen))
-	for key := range o.seen {
-		k := binary.LittleEndian.AppendUint32(nil, ids[binary.LittleEndian.Uint32([]byte(key[:4]))])
-		k = append(k, key[4:]...)
-		if _, dup := c.seen[string(k)]; !dup {
-			c.seen[string(k)] = struct{}{}
-			fresh[string(k)] = struct{}{}
-		}
+	had := c.seen.len() // keys from there on are new
+	var k []byte
+	for n := range o.seen.len() {
+		key := o.seen.key(n)
+		k = binary.LittleEndian.AppendUint32(k[:0], ids[binary.LittleEndian.Uint32(key)])
+		c.seen.add(append(k, key[4:]...))
 	}
 	for _, row := range o.rows {
 		row.group = ids[row.group]
 		if c.call.Distinct {
-			k := binary.LittleEndian.AppendUint32(nil, row.group)
+			k = binary.LittleEndian.AppendUint32(k[:0], row.group)
 			for i, a := range c.call.Args {
 				k = pgtypes.AppendKey(k, a.Type(), row.args[i])
 			}
-			if _, ok := fresh[string(k)]; !ok {
+			if c.seen.find(k) < had {
 				continue
 			}
 		}
@@ -260,8 +257,8 @@ func (c *collected) merge(other accumulator, ids []uint32, _ int) error {
 func (c *collected) result(n int) (*vector.Column, error) {
 	if c.call.Distinct && c.call.Agg.Name == "count" && len(c.call.OrderBy) == 0 {
 		counts := make([]int64, n)
-		for key := range c.seen {
-			counts[binary.LittleEndian.Uint32([]byte(key[:4]))]++
+		for n := range c.seen.len() {
+			counts[binary.LittleEndian.Uint32(c.seen.key(n))]++
 		}
 		return &vector.Column{Kind: vector.Int64, Len: n, Ints: counts}, nil
 	}

@@ -14,13 +14,13 @@ type distinct struct {
 	env   *expr.Env
 	in    vector.Reader
 	keys  []expr.Expr
-	seen  map[string]struct{}
+	seen  *keyTable
 	taken int64
 }
 
 // Distinct keeps the first row for each combination of key values.
 func Distinct(env *expr.Env, in vector.Reader, keys []expr.Expr) vector.Reader {
-	return &distinct{env: env, in: in, keys: keys, seen: make(map[string]struct{})}
+	return &distinct{env: env, in: in, keys: keys, seen: newKeyTable()}
 }
 
 func (d *distinct) Next(ctx context.Context) (*vector.Batch, error) {
@@ -41,11 +41,10 @@ func (d *distinct) Next(ctx context.Context) (*vector.Batch, error) {
 		for k := range b.Live() {
 			i := b.Row(k)
 			key := enc.encode(i)
-			if _, dup := d.seen[string(key)]; dup {
+			if _, fresh := d.seen.add(key); !fresh {
 				continue
 			}
-			d.seen[string(key)] = struct{}{}
-			d.taken += int64(len(key)) + 48
+			d.taken += int64(len(key)) + keyCost
 			sel = append(sel, int32(i))
 		}
 		if err := d.env.Account.Grow(d.taken - before); err != nil {
@@ -72,6 +71,7 @@ type keyEncoder struct {
 	cols  []*vector.Column
 	dicts [][][]byte // by column: the encoding of each dictionary value, made when first needed
 	buf   []byte
+	hex   []byte
 }
 
 func newKeyEncoder(env *expr.Env, keys []expr.Expr, b *vector.Batch) (*keyEncoder, error) {
@@ -105,7 +105,19 @@ func (e *keyEncoder) encode(i int) []byte {
 			e.buf = append(e.buf, dict[code]...)
 			continue
 		}
-		e.buf = pgtypes.AppendKey(e.buf, e.types[c], col.Value(i))
+		switch { // without boxing, the same keys
+		case col.IsNull(i):
+			e.buf = pgtypes.AppendKey(e.buf, e.types[c], nil)
+		case col.Kind == vector.Int64:
+			e.buf = pgtypes.AppendIntKey(e.buf, col.Ints[i])
+		case col.Kind == vector.Hex && e.types[c].OID == pgtypes.Text:
+			e.hex = col.AppendHex(e.hex[:0], i)
+			e.buf = pgtypes.AppendTextKey(e.buf, string(e.hex))
+		case col.Kind == vector.String && e.types[c].OID == pgtypes.Text:
+			e.buf = pgtypes.AppendTextKey(e.buf, col.Str(i))
+		default:
+			e.buf = pgtypes.AppendKey(e.buf, e.types[c], col.Value(i))
+		}
 	}
 	return e.buf
 }

@@ -16,7 +16,8 @@ type groups struct {
 	keys  []expr.Expr
 	kinds []vector.Kind
 
-	ids   map[string]uint32 // by key encoding
+	table *keyTable         // of key encodings
+	ids   []uint32          // by number in table
 	ints  map[int64]uint32  // by value, when there is one integer key
 	null  int64             // number of the NULL group of ints; -1: none yet
 	rows  []*vector.Builder // key values, by group
@@ -27,7 +28,7 @@ type groups struct {
 func newGroups(env *expr.Env, keys []expr.Expr, kinds []vector.Kind) *groups {
 	g := &groups{
 		env: env, keys: keys, kinds: kinds, null: -1,
-		ids: make(map[string]uint32),
+		table: newKeyTable(),
 	}
 	if len(keys) == 1 && kinds[0] == vector.Int64 {
 		g.ints = make(map[int64]uint32)
@@ -158,12 +159,13 @@ func (g *groups) assignDicts(enc *keyEncoder, b *vector.Batch, ids []uint32) {
 
 func (g *groups) lookup(enc *keyEncoder, i int) uint32 {
 	key := enc.encode(i)
-	if id, ok := g.ids[string(key)]; ok {
-		return id
+	n, fresh := g.table.add(key)
+	if !fresh {
+		return g.ids[n]
 	}
 	id := g.add(enc, i)
-	g.ids[string(key)] = id
-	g.bytes += int64(len(key)) + 48
+	g.ids = append(g.ids, id)
+	g.bytes += int64(len(key)) + keyCost
 	return id
 }
 

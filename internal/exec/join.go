@@ -44,9 +44,11 @@ type join struct {
 	env     *expr.Env
 	build   buffer
 	places  []place
-	next    []int32          // chain of equal keys, by build row; -1 ends it
-	heads   map[string]int32 // first build row of each key
-	matched vector.Bitmap    // build rows that found a partner, for Right and Full
+	next    []int32       // chain of equal keys, by build row; -1 ends it
+	keys    *keyTable     // of the build rows
+	heads   []int32       // first build row of each key
+	tails   []int32       // last build row of each key
+	matched vector.Bitmap // build rows that found a partner, for Right and Full
 	built   bool
 	taken   int64
 
@@ -64,7 +66,7 @@ func Join(env *expr.Env, spec JoinSpec) vector.Reader {
 	return &join{
 		JoinSpec: spec, env: env, chain: -1,
 		build: buffer{env: env, kinds: spec.RightKinds},
-		heads: make(map[string]int32),
+		keys:  newKeyTable(),
 	}
 }
 
@@ -135,14 +137,6 @@ func (j *join) readBuild(ctx context.Context) error {
 	if j.Kind == Right || j.Kind == Full {
 		j.matched = vector.NewBitmap(len(j.places))
 	}
-	// Chains were built back to front; rows come in the order of the input.
-	for key, head := range j.heads {
-		prev := int32(-1)
-		for at := head; at >= 0; {
-			at, j.next[at], prev = j.next[at], prev, at
-		}
-		j.heads[key] = prev
-	}
 	return nil
 }
 
@@ -155,14 +149,13 @@ func (j *join) insert(enc *keyEncoder, batch int32, row int) {
 		return
 	}
 	key := enc.encode(row)
-	head, ok := j.heads[string(key)]
-	if !ok {
-		j.heads[string(key)] = n
-		j.taken += int64(len(key)) + 48
+	no, fresh := j.keys.add(key)
+	if fresh {
+		j.heads, j.tails = append(j.heads, n), append(j.tails, n)
+		j.taken += int64(len(key)) + keyCost
 		return
 	}
-	j.next[n] = head
-	j.heads[string(key)] = n
+	j.next[j.tails[no]], j.tails[no] = n, n
 }
 
 // anyNull reports whether a key of row i is NULL.
@@ -197,15 +190,15 @@ func (j *join) candidates() (rows, pairs []int32) {
 	for j.at < live && len(rows) < pairRows {
 		i := j.probe.Row(j.at)
 		if j.chain < 0 {
-			head, ok := int32(-1), false
+			no := -1
 			if !j.enc.anyNull(i) {
-				head, ok = j.heads[string(j.enc.encode(i))]
+				no = j.keys.find(j.enc.encode(i))
 			}
-			if !ok {
+			if no < 0 {
 				j.at++
 				continue
 			}
-			j.chain = head
+			j.chain = j.heads[no]
 		}
 		for j.chain >= 0 && len(rows) < pairRows {
 			rows = append(rows, int32(i))

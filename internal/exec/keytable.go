@@ -1,0 +1,92 @@
+package exec
+
+import (
+	"hash/maphash"
+)
+
+// A keyTable numbers distinct keys in order of appearance. It compares keys in
+// full; the hash only says where to look.
+//
+// A slot is the upper half of a key's hash, then 1 + its number; 0 is empty.
+// The upper half also chooses the slot, so that a larger table is filled
+// without looking at the keys again.
+type keyTable struct {
+	seed  maphash.Seed
+	slots []uint64 // a power of two of them, at most two thirds in use
+	ends  []int    // of each key, in keys
+	keys  []byte   // one after the other
+}
+
+func newKeyTable() *keyTable {
+	return &keyTable{seed: maphash.MakeSeed(), slots: make([]uint64, 16)}
+}
+
+// len is how many keys there are.
+func (t *keyTable) len() int { return len(t.ends) }
+
+// key gives key number n.
+func (t *keyTable) key(n int) []byte {
+	start := 0
+	if n > 0 {
+		start = t.ends[n-1]
+	}
+	return t.keys[start:t.ends[n]:t.ends[n]]
+}
+
+// keyCost is what a key takes beside its bytes, spare room included.
+const keyCost = 40
+
+// find gives the number of a key, or -1.
+func (t *keyTable) find(key []byte) int {
+	_, n := t.search(uint32(maphash.Bytes(t.seed, key)>>32), key)
+	return n
+}
+
+// add gives the number of a key, and whether it is new.
+func (t *keyTable) add(key []byte) (n int, fresh bool) {
+	hash := uint32(maphash.Bytes(t.seed, key) >> 32)
+	at, n := t.search(hash, key)
+	if n >= 0 {
+		return n, false
+	}
+	n = len(t.ends)
+	t.slots[at] = uint64(hash)<<32 | uint64(n+1)
+	t.keys = append(t.keys, key...)
+	t.ends = append(t.ends, len(t.keys))
+	if 3*len(t.ends) > 2*len(t.slots) {
+		t.grow()
+	}
+	return n, true
+}
+
+// search gives the slot of a key and its number, or an empty slot and -1.
+func (t *keyTable) search(hash uint32, key []byte) (at, n int) {
+	mask := len(t.slots) - 1
+	for at = int(hash) & mask; ; at = (at + 1) & mask {
+		slot := t.slots[at]
+		if slot == 0 {
+			return at, -1
+		}
+		if uint32(slot>>32) == hash {
+			if n = int(uint32(slot)) - 1; string(t.key(n)) == string(key) {
+				return at, n
+			}
+		}
+	}
+}
+
+func (t *keyTable) grow() {
+	slots := make([]uint64, 2*len(t.slots))
+	mask := len(slots) - 1
+	for _, slot := range t.slots {
+		if slot == 0 {
+			continue
+		}
+		at := int(slot>>32) & mask
+		for slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		slots[at] = slot
+	}
+	t.slots = slots
+}
