@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ type options struct {
 	writers int
 	rounds  int
 	only    string
+	data    string
+	alone   bool
+	profile string
 }
 
 func main() {
@@ -40,6 +44,9 @@ func main() {
 	flag.IntVar(&o.writers, "writers", 8, "clients that send at the same time")
 	flag.IntVar(&o.rounds, "rounds", 5, "times that each query is run, after one to warm up")
 	flag.StringVar(&o.only, "only", "", "comma-separated names of the queries to run")
+	flag.StringVar(&o.data, "data", "", "folder to keep the data in; what it holds already is not sent again")
+	flag.BoolVar(&o.alone, "alone", false, "run without DuckDB: times of the engine, nothing compared")
+	flag.StringVar(&o.profile, "cpuprofile", "", "file for a profile of look-ups and queries")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -53,13 +60,18 @@ func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp(o.dir, "data-")
-	if err != nil {
-		return err
+	folder := o.data
+	if folder == "" {
+		var err error
+		if folder, err = os.MkdirTemp(o.dir, "data-"); err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(folder) }()
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	if err := ingestAll(ctx, o, data, folder); err != nil {
-		return err
+	if _, err := os.Stat(filepath.Join(folder, "hot")); err != nil {
+		if err := ingestAll(ctx, o, data, folder); err != nil {
+			return err
+		}
 	}
 	workers := runtime.GOMAXPROCS(0)
 	us, err := openOurs(folder, workers)
@@ -67,8 +79,21 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = us.db.Close() }()
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if err := lookUps(ctx, us, data); err != nil {
 		return err
+	}
+	if o.alone {
+		return ask(ctx, o, us, nil)
 	}
 	peer, err := openDuck(workers)
 	if err != nil {
@@ -159,6 +184,14 @@ func ask(ctx context.Context, o options, us *ours, peer *duck) error {
 			wrong = append(wrong, fmt.Errorf("%s: %w", q.name, err))
 			continue
 		}
+		ourTime, err := median(o.rounds, func() error { _, err := us.run(ctx, q.ours, true); return err })
+		if err != nil {
+			return err
+		}
+		if peer == nil {
+			fmt.Printf("%-4s %-40s %10s\n", q.name, q.title, round(ourTime))
+			continue
+		}
 		theirRows, err := peer.run(ctx, q.duckdb, false)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("%s on DuckDB: %w", q.name, err))
@@ -166,10 +199,6 @@ func ask(ctx context.Context, o options, us *ours, peer *duck) error {
 		}
 		if err := equal(ourRows, theirRows); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", q.name, err))
-		}
-		ourTime, err := median(o.rounds, func() error { _, err := us.run(ctx, q.ours, true); return err })
-		if err != nil {
-			return err
 		}
 		theirTime, err := median(o.rounds, func() error { _, err := peer.run(ctx, q.duckdb, true); return err })
 		if err != nil {
@@ -185,6 +214,9 @@ func ask(ctx context.Context, o options, us *ours, peer *duck) error {
 	fmt.Println("PostgreSQL 15: absent; ClickHouse: absent")
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
+	}
+	if peer == nil {
+		return nil
 	}
 	fmt.Println("every value is the same on both engines")
 	return nil
