@@ -3,6 +3,7 @@ package expr
 import (
 	_ "embed"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -154,6 +155,9 @@ func (r *registryTables) addFunction(f []string, impls map[string]impl, operator
 		if code, ok = operators[oid]; !ok {
 			panic("BUG: no implementation of function " + signature)
 		}
+		if f[6] != "" {
+			code = gathering(code, strings.Count(f[3], ","))
+		}
 	}
 	fn := &Func{
 		Name: f[2], OID: oid, Args: typesNamed(f[3]), Result: typeNamed(f[4]),
@@ -177,6 +181,17 @@ func (r *registryTables) addFunction(f []string, impls map[string]impl, operator
 	}
 	r.functions[fn.Name] = append(r.functions[fn.Name], fn)
 	r.allFunctions = append(r.allFunctions, fn)
+}
+
+// gathering makes an operator's code, which takes an array, that of a variadic
+// function, whose last arguments are the array's elements.
+func gathering(code impl, fixed int) impl {
+	return impl{row: func(env *Env, call *Call, args []any) (any, error) {
+		if !call.Spread {
+			args = append(slices.Clone(args[:fixed]), pgtypes.NewArray(pgtypes.Text, args[fixed:]))
+		}
+		return code.row(env, call, args)
+	}}
 }
 
 func (r *registryTables) addAggregate(f []string) {

@@ -322,16 +322,18 @@ func stringFunctions() map[string]impl {
 		"overlay(text,text,int4,int4)": raw(func(_ *Env, _ *Call, a []any) (any, error) {
 			return overlay(a[0].(string), a[1].(string), a[2].(int64), a[3].(int64))
 		}),
-		"overlay(text,text,int4)":         fn3(func(s, w string, n int64) (any, error) { return overlay(s, w, n, runeCount(w)) }),
-		"quote_ident(text)":               pure1(quoteIdent),
-		"quote_literal(text)":             pure1(quoteLiteral),
-		"quote_literal(anyelement)":       raw(quoteAny),
-		"quote_nullable(text)":            raw(quoteNullable),
-		"quote_nullable(anyelement)":      raw(quoteNullable),
-		"format(text,any)":                raw(format),
-		"format(text)":                    raw(format),
-		"string_to_array(text,text)":      raw(stringToArray),
-		"parse_ident(text,bool)":          fn2(parseIdent),
+		"overlay(text,text,int4)":    fn3(func(s, w string, n int64) (any, error) { return overlay(s, w, n, runeCount(w)) }),
+		"quote_ident(text)":          pure1(quoteIdent),
+		"quote_literal(text)":        pure1(quoteLiteral),
+		"quote_literal(anyelement)":  raw(quoteAny),
+		"quote_nullable(text)":       raw(quoteNullable),
+		"quote_nullable(anyelement)": raw(quoteNullable),
+		"format(text,any)":           raw(format),
+		"format(text)":               raw(format),
+		"string_to_array(text,text)": raw(stringToArray),
+		"parse_ident(text,bool)": raw(func(_ *Env, _ *Call, args []any) (any, error) {
+			return parseIdent(args[0].(string), len(args) < 2 || args[1].(bool))
+		}),
 		"string_to_array(text,text,text)": raw(stringToArray),
 		"btrim(text)":                     pure1(func(s string) string { return strings.Trim(s, blank) }),
 		"ltrim(text)":                     pure1(func(s string) string { return strings.TrimLeft(s, blank) }),

@@ -420,7 +420,28 @@ func LoadZone(name string) (*time.Location, bool) {
 	if loc, err := time.LoadLocation(strings.ToUpper(name)); err == nil {
 		return loc, true
 	}
-	return nil, false
+	return offsetZone(name)
+}
+
+// offsetZone reads +02 or -03:30, hours west of Greenwich as POSIX has it.
+func offsetZone(name string) (*time.Location, bool) {
+	if name[0] != '+' && name[0] != '-' {
+		return nil, false
+	}
+	hours, minutes, _ := strings.Cut(name[1:], ":")
+	h, err := strconv.ParseUint(hours, 10, 8)
+	m := uint64(0)
+	if err == nil && minutes != "" {
+		m, err = strconv.ParseUint(minutes, 10, 8)
+	}
+	if err != nil || h > 15 || m > 59 {
+		return nil, false
+	}
+	east := -int(h*3600 + m*60)
+	if name[0] == '-' {
+		east = -east
+	}
+	return time.FixedZone(name, east), true
 }
 
 func parseTimestamp(s string, style *TextStyle, t Type) (any, error) {

@@ -57,7 +57,11 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 	case Timestamp, Timestamptz:
 		return parseTimestamp(s, style, t)
 	case Time:
-		return parseTime(s, style)
+		v, err := parseTime(s, style)
+		if n, ok := v.(int64); ok && t.Mod >= 0 && t.Mod <= 6 {
+			return roundTo(n, t.Mod), nil
+		}
+		return v, err
 	case Timetz:
 		return parseTimeTZ(s, style)
 	case IntervalOID:

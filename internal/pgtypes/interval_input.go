@@ -79,6 +79,11 @@ var (
 // parseInterval reads an interval in any of PostgreSQL's input styles.
 func parseInterval(s string, style *TextStyle, mod int32) (any, error) {
 	var sum intervalSum
+	if field := lowestField(mod); field != nil {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil {
+			s += " " + field.unit
+		}
+	}
 	words, err := timeWords(s)
 	if err == nil {
 		err = sum.words(words, style.intervalStyle() == "sql_standard")
@@ -100,8 +105,42 @@ func parseInterval(s string, style *TextStyle, mod int32) (any, error) {
 	return roundInterval(Interval{Months: int32(months), Days: int32(sum.days), Micros: sum.micros}, mod), nil
 }
 
-// roundInterval applies interval(p).
+// An intervalField is the finest field of INTERVAL … TO …, by its bit in the
+// type modifier, as PostgreSQL numbers them.
+type intervalField struct {
+	bit   int32
+	unit  string
+	round func(v Interval) Interval
+}
+
+var intervalFields = []intervalField{
+	{1 << 12, "seconds", func(v Interval) Interval { return v }},
+	{1 << 11, "minutes", func(v Interval) Interval { v.Micros -= v.Micros % 60_000_000; return v }},
+	{1 << 10, "hours", func(v Interval) Interval { v.Micros -= v.Micros % 3_600_000_000; return v }},
+	{1 << 3, "days", func(v Interval) Interval { v.Micros = 0; return v }},
+	{1 << 1, "months", func(v Interval) Interval { v.Micros, v.Days = 0, 0; return v }},
+	{1 << 2, "years", func(v Interval) Interval { return Interval{Months: v.Months - v.Months%12} }},
+}
+
+// lowestField finds the finest field that a type modifier keeps, nil if it names none.
+func lowestField(mod int32) *intervalField {
+	fields := mod >> 16 & 0x7fff
+	if mod < 0 || fields == 0x7fff {
+		return nil
+	}
+	for i := range intervalFields {
+		if fields&intervalFields[i].bit != 0 {
+			return &intervalFields[i]
+		}
+	}
+	return nil
+}
+
+// roundInterval applies interval(p) and the fields of INTERVAL … TO ….
 func roundInterval(v Interval, mod int32) Interval {
+	if field := lowestField(mod); field != nil {
+		v = field.round(v)
+	}
 	if p := mod & 0xffff; mod >= 0 && p <= 6 {
 		v.Micros = roundTo(v.Micros, p)
 	}

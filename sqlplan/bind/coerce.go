@@ -51,6 +51,9 @@ func (b *binder) coerce(e expr.Expr, to pgtypes.Type, ctx castContext, location 
 	if from.OID == pgtypes.Unknown && to.OID != pgtypes.Unknown {
 		switch v := e.(type) {
 		case *expr.Const:
+			if ctx == explicit && to.Mod >= 0 && (to.OID == pgtypes.Varchar || to.OID == pgtypes.Bpchar) {
+				return b.modify(b.literal(v, typeOf(to.OID), location), to, ctx) // cuts what is too long
+			}
 			return b.literal(v, to, location)
 		case *expr.Param:
 			return b.modify(b.params.decide(b, v, to), to, ctx)

@@ -1,13 +1,11 @@
 package clients
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Foreign tables over the gateway give what their copies give, and
@@ -15,13 +13,7 @@ import (
 // schema.
 func TestForeignTables(t *testing.T) {
 	client(t, "postgres_fdw", func(t *testing.T) string {
-		ctx := context.Background()
-		conn, err := pgconn.Connect(ctx, postgres.dsn())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(ctx)
-		n := 0
+		conn, n := open(t, postgres), 0
 		datadriven.RunTest(t, "testdata/fdw.txt", func(t *testing.T, d *datadriven.TestData) string {
 			n++
 			far := answer(conn, strings.ReplaceAll(d.Input, "@", "far"))

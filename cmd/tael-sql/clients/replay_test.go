@@ -307,13 +307,8 @@ func readKnown(t *testing.T) map[string]string {
 
 func relationOIDs(t *testing.T) map[string]string {
 	t.Helper()
-	ctx := context.Background()
-	conn, err := pgconn.Connect(ctx, gateway.dsn())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	result := conn.ExecParams(ctx, "SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace", nil, nil, nil, nil).Read()
+	result := open(t, gateway).ExecParams(context.Background(),
+		"SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace", nil, nil, nil, nil).Read()
 	if result.Err != nil {
 		t.Fatal(result.Err)
 	}

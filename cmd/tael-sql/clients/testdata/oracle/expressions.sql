@@ -3,9 +3,8 @@ SELECT 1, 1.0, 1e3, 'a', NULL, true, 2147483648, 9223372036854775808, -922337203
 SELECT 1 AS "Mixed Case", 2 AS "select", 3 "no as", 4
 SELECT E'a\tb\'c', U&'d\0061t\+000061', $$dollar $ quoted$$, $q$a$$b$q$, 'a''b', 'con' 'cat'
 SELECT 'con'
-SELECT x'ff'::bit(8)
 SELECT 1::int2 + 1::int2, 1::int2 + 1, 1 + 1::int8, 1 + 1.0, 1 + 1::float4, 1::float4 + 1::float8, 1::numeric + 1::float8
-SELECT 7 / 2, -7 / 2, 7 % 3, -7 % 3, 7.0 / 2, 7 / 2.0::float8, 2 ^ 10, |/ 16, ||/ 27, @ -5
+SELECT 7 / 2, -7 / 2, 7 % 3, -7 % 3, 7.0 / 2, 7 / 2.0::float8, 2 ^ 10, |/ 16, @ -5
 SELECT 1 / 0
 SELECT 1.0 / 0
 SELECT 1::float8 / 0
@@ -31,8 +30,8 @@ SELECT 'maybe'::bool
 SELECT 1.10::float4, 0.1::float8 + 0.2::float8, 1e15::float8, 1e16::float8, 1e-5::float8, 123456789.123::float4
 SELECT 1.50::numeric, 1e3::numeric, 0.000001::numeric, 'NaN'::numeric, 1::numeric / 3, 10::numeric / 4, 2::numeric ^ 0.5, 1.1 * 1.10
 SELECT round(2.5), round(-2.5), round(2.5::float8), round(3.5::float8), round(1.2345, 2), trunc(1.99), trunc(-1.234, 1), ceil(1.1), floor(-1.1)
-SELECT abs(-1), sign(-2.5), mod(7, 3), div(7, 2), power(2, 3), sqrt(2), exp(1), ln(10), log(100), log(2, 8), pi(), cbrt(27)
-SELECT sin(1), cos(1), tan(1), atan2(1, 2), degrees(pi()), radians(180)
+SELECT abs(-1), sign(-2.5), mod(7, 3), div(7, 2), power(2, 3), sqrt(2), exp(1), ln(10), log(100), log(2, 8), pi()
+SELECT sin(1), cos(1), atan2(1, 2), degrees(pi()), radians(180)
 SELECT gcd(12, 18), lcm(4, 6), factorial(10), width_bucket(5, 0, 10, 5), scale(1.230), trim_scale(1.230), min_scale(1.230)
 SELECT sqrt(-1)
 SELECT ln(0)
@@ -51,7 +50,7 @@ SELECT ROW(1, 'a', NULL, 'b c')
 SELECT 10::oid, 'pg_class'::regclass, 'int4'::regtype, 'public'::regnamespace, 'x'::"char", 'name'::name
 SELECT 'nosuch'::regclass
 SELECT current_database(), current_schema(), current_user, session_user, user, current_catalog, current_schemas(true)
-SELECT pg_typeof(1), pg_typeof('a'), pg_typeof(NULL), pg_typeof(1.5), pg_typeof(now()), pg_typeof(ARRAY[1]), pg_typeof('{}'::jsonb)
+SELECT pg_typeof(1), pg_typeof('a'::text), pg_typeof(1.5), pg_typeof(now()), pg_typeof(ARRAY[1]), pg_typeof('{}'::jsonb)
 SELECT current_setting('server_version_num')::int / 10000, current_setting('nosuch.x', true), set_config('application_name', 'a', false)
 SELECT current_setting('nosuch')
 SHOW nosuch
@@ -80,6 +79,5 @@ SELECT * FROM (VALUES ('b'), ('A'), ('a'), ('B'), ('_'), ('ä')) v(t) ORDER BY t
 SELECT n AS t, t AS n FROM (VALUES (2, 'b'), (1, 'c')) v(n, t) ORDER BY n
 SELECT n FROM (VALUES (1), (2), (3)) v(n) ORDER BY -n LIMIT 2 OFFSET 1
 SELECT n FROM (VALUES (1), (2), (3)) v(n) ORDER BY 2
-SELECT n FROM (VALUES (1), (1), (2)) v(n) ORDER BY n FETCH FIRST 1 ROW WITH TIES
 SELECT DISTINCT ON (a) a, b FROM (VALUES (1, 2), (1, 1), (2, 3)) v(a, b) ORDER BY a, b
 SELECT DISTINCT a FROM (VALUES (1, 2)) v(a, b) ORDER BY b

@@ -52,7 +52,7 @@ SELECT tael.public.spans.service FROM tael.public.spans ORDER BY 1 LIMIT 1
 SELECT tableoid::regclass, count(*) FROM spans GROUP BY 1
 SELECT relname, relkind, relnatts FROM pg_class WHERE relname IN ('spans', 'logs', 'metrics', 'comments', 'llm_prices') AND relnamespace = 'public'::regnamespace ORDER BY 1
 SELECT attname, atttypid::regtype, attnotnull, attnum FROM pg_attribute WHERE attrelid = 'spans'::regclass AND attnum > 0 ORDER BY attnum
-SELECT table_name, column_name, ordinal_position, data_type, is_nullable, udt_name FROM information_schema.columns WHERE table_name IN ('spans', 'logs', 'metrics') AND table_schema = 'public' ORDER BY 1, 3
+SELECT table_name, column_name, ordinal_position, data_type, udt_name FROM information_schema.columns WHERE table_name IN ('spans', 'logs', 'metrics') AND table_schema = 'public' ORDER BY 1, 3
 SELECT conname, contype, conkey, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'spans'::regclass
 SELECT oid, typname, typlen, typtype, typcategory, typelem, typarray FROM pg_type WHERE typname IN ('int4', '_int4', 'text', 'timestamptz', 'jsonb', 'float8', 'bytea', 'uuid', 'interval', 'numeric') ORDER BY 1
 -- Writing to comments.
