@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -92,6 +93,41 @@ func (o *ours) run(ctx context.Context, sql string, discard bool) (rows [][]stri
 			}
 			rows = append(rows, row)
 		}
+	}
+}
+
+// trace reads every stored column of a trace's spans, and counts them.
+func (o *ours) trace(id string) (rows int, err error) {
+	raw, err := hex.DecodeString(id)
+	if err != nil {
+		return 0, err
+	}
+	schema := otlp.SpansSchema
+	r := engine.ScanRequest{Table: schema.Name, Filters: []engine.Filter{{
+		Ref: engine.ColumnRef{Field: schema.Index("trace_id")}, Equals: []any{raw},
+	}}}
+	for i := range schema.Fields {
+		r.Columns = append(r.Columns, engine.ColumnRef{Field: i})
+	}
+	v := o.db.View()
+	defer v.Release()
+	scan, err := v.Scan(r)
+	if err != nil {
+		return 0, err
+	}
+	reader := scan.Reader()
+	defer reader.Close()
+	for {
+		b, err := reader.Next(context.Background())
+		if err != nil || b == nil {
+			return rows, err
+		}
+		for i := range b.Width() {
+			if _, err := b.Column(i); err != nil {
+				return 0, err
+			}
+		}
+		rows += b.Live()
 	}
 }
 
