@@ -3,6 +3,8 @@ package exec
 import (
 	"context"
 
+	"github.com/cockroachdb/apd/v3"
+
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -72,6 +74,8 @@ type keyEncoder struct {
 	dicts [][][]byte // by column: the encoding of each dictionary value, made when first needed
 	buf   []byte
 	hex   []byte
+	last  *apd.Decimal // the numeric encoded last
+	key   []byte       // its encoding
 }
 
 func newKeyEncoder(env *expr.Env, keys []expr.Expr, b *vector.Batch) (*keyEncoder, error) {
@@ -115,6 +119,16 @@ func (e *keyEncoder) encode(i int) []byte {
 			e.buf = pgtypes.AppendTextKey(e.buf, string(e.hex))
 		case col.Kind == vector.String && e.types[c].OID == pgtypes.Text:
 			e.buf = pgtypes.AppendTextKey(e.buf, col.Str(i))
+		case col.Kind == vector.Any:
+			d, ok := col.Anys[i].(*apd.Decimal)
+			if !ok {
+				e.buf = pgtypes.AppendKey(e.buf, e.types[c], col.Anys[i])
+				continue
+			}
+			if d != e.last {
+				e.last, e.key = d, pgtypes.AppendKey(e.key[:0], e.types[c], d)
+			}
+			e.buf = append(e.buf, e.key...)
 		default:
 			e.buf = pgtypes.AppendKey(e.buf, e.types[c], col.Value(i))
 		}

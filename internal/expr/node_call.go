@@ -52,6 +52,9 @@ func (c *Call) Vec(env *Env, b *vector.Batch) (*vector.Column, error) {
 			return col, err
 		}
 	}
+	if col, err := epochBuckets(env, c, b); col != nil || err != nil {
+		return col, err
+	}
 	cols := make([]*vector.Column, len(c.Args))
 	args := make([]any, len(c.Args))
 	for i, a := range c.Args {
@@ -73,7 +76,8 @@ func (c *Call) Vec(env *Env, b *vector.Batch) (*vector.Column, error) {
 			return col, err
 		}
 	}
-	if one := onlyColumn(cols); one >= 0 && cols[one].HasDict() && c.Fn.Volatile != Volatile && len(cols[one].Dict) <= 2*b.Live() {
+	one := onlyColumn(cols)
+	if one >= 0 && cols[one].HasDict() && c.Fn.Volatile != Volatile && len(cols[one].Dict) <= 2*b.Live() {
 		return mapDictionary(cols[one], b, KindOf(c.Typ.OID), func(v any) (any, error) {
 			if v == nil && c.Fn.Strict {
 				return nil, nil
@@ -83,9 +87,17 @@ func (c *Call) Vec(env *Env, b *vector.Batch) (*vector.Column, error) {
 		})
 	}
 	out := newScatter(c.Typ.OID, b.N)
+	var last lastNumeric
+	repeats := one >= 0 && cols[one].Kind == vector.Any && c.Fn.Volatile != Volatile
 rows:
 	for k := range b.Live() {
 		i := b.Row(k)
+		if repeats && !cols[one].IsNull(i) {
+			if v, ok := last.find(cols[one].Anys[i]); ok {
+				out.set(i, v)
+				continue
+			}
+		}
 		for a, col := range cols {
 			if col == nil {
 				continue
@@ -101,6 +113,7 @@ rows:
 			return nil, err
 		}
 		out.set(i, v)
+		last.result = v
 	}
 	return out.finish(), nil
 }
