@@ -111,8 +111,15 @@ func (s *states) add(b *vector.Batch, ids []uint32, groups int) error {
 		cols[i] = c
 	}
 	args := make([]any, len(cols))
+	floats := s.call.Agg.OrderedSet && len(cols) == 2 && cols[1].Kind == vector.Float
 	for k, id := range ids {
 		row := b.Row(k)
+		if floats && !cols[1].IsNull(row) {
+			if st, ok := s.all[id].(floatAdder); ok && st.AddFloat(cols[1].Floats[row]) {
+				s.held += 8
+				continue
+			}
+		}
 		for i, c := range cols {
 			args[i] = c.Value(row)
 			s.held += keptBytes(args[i])
@@ -123,6 +130,9 @@ func (s *states) add(b *vector.Batch, ids []uint32, groups int) error {
 	}
 	return nil
 }
+
+// A floatAdder takes floats unboxed once it has seen its other arguments.
+type floatAdder interface{ AddFloat(v float64) bool }
 
 // keptBytes is what a state may keep of an argument: aggregates that build
 // values (array_agg, string_agg, percentiles) keep all of it, and the others

@@ -219,6 +219,15 @@ func (s *percentileState) Add(_ *Env, args []any) error {
 	return nil
 }
 
+// AddFloat adds a value without boxing it; false: this is the first row of the
+// group, which Add must take.
+func (s *percentileState) AddFloat(v float64) bool {
+	if s.seen {
+		s.floats = append(s.floats, v)
+	}
+	return s.seen
+}
+
 func (s *percentileState) Merge(_ *Env, other AggState) error {
 	o := other.(*percentileState)
 	if o.seen {
@@ -233,13 +242,18 @@ func (s *percentileState) Result(*Env) (any, error) {
 	if !s.seen || s.fractions == nil || n == 0 {
 		return nil, nil
 	}
+	list, ok := s.fractions.(*pgtypes.Array)
+	if fraction, one := s.fractions.(float64); one && len(s.floats) == n && !s.desc && fraction >= 0 && fraction <= 1 {
+		if v, ok := s.pick(fraction); ok {
+			return v, nil
+		}
+	}
 	slices.SortFunc(s.floats, func(a, b float64) int { return pgtypes.Compare(pgtypes.Of(pgtypes.Float8), a, b) })
 	slices.SortFunc(s.values, func(a, b any) int { return pgtypes.Compare(s.typ, a, b) })
 	if s.desc {
 		slices.Reverse(s.floats)
 		slices.Reverse(s.values)
 	}
-	list, ok := s.fractions.(*pgtypes.Array)
 	if !ok {
 		return s.at(s.fractions.(float64), n)
 	}
@@ -255,6 +269,64 @@ func (s *percentileState) Result(*Env) (any, error) {
 		out.Elems[i] = v
 	}
 	return out, nil
+}
+
+// pick gives the value at one fraction of floats without sorting them all;
+// false if there is a NaN, which has a place of its own in the order.
+func (s *percentileState) pick(fraction float64) (v any, ok bool) {
+	if slices.ContainsFunc(s.floats, math.IsNaN) {
+		return nil, false
+	}
+	n := len(s.floats)
+	if !s.cont {
+		low := max(int(math.Ceil(fraction*float64(n)))-1, 0)
+		settle(s.floats, low)
+		return s.floats[low], true
+	}
+	pos := fraction * float64(n-1)
+	low, part := int(math.Floor(pos)), pos-math.Floor(pos)
+	settle(s.floats, low)
+	a := s.floats[low]
+	if part == 0 {
+		return a, true
+	}
+	return a + part*(slices.Min(s.floats[low+1:])-a), true
+}
+
+// settle moves the value that sorting would put at place k there, nothing
+// greater in front of it and nothing less behind it.
+func settle(v []float64, k int) {
+	for len(v) > 32 {
+		// The pivot is near the wanted place: a sample's value at that share.
+		var sample [32]float64
+		for i := range sample {
+			sample[i] = v[i*(len(v)/32)]
+		}
+		slices.Sort(sample[:])
+		pivot := sample[k*32/len(v)]
+		less, more := 0, len(v) // v[:less] < pivot, v[more:] > pivot
+		for i := 0; i < more; {
+			switch x := v[i]; {
+			case x < pivot:
+				v[i], v[less] = v[less], x
+				less, i = less+1, i+1
+			case x > pivot:
+				more--
+				v[i], v[more] = v[more], x
+			default:
+				i++
+			}
+		}
+		switch {
+		case k < less:
+			v = v[:less]
+		case k >= more:
+			v, k = v[more:], k-more
+		default:
+			return
+		}
+	}
+	slices.Sort(v)
 }
 
 // at gives the value at a fraction of n sorted ones.
