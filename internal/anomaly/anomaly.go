@@ -139,12 +139,26 @@ func (in *Input) Trace(id [16]byte) uint32 {
 // order sorts the spans by time and numbers the traces in that order, so that
 // sums, and what is picked among equals, do not depend on how spans came.
 func (in *Input) order() {
-	slices.SortFunc(in.Spans, func(a, b Span) int {
-		if a.Start != b.Start {
-			return cmp.Compare(a.Start, b.Start)
+	type place struct {
+		start int64
+		span  int32
+	}
+	places := make([]place, len(in.Spans)) // a quarter of a span: cheaper to move
+	for i := range in.Spans {
+		places[i] = place{in.Spans[i].Start, int32(i)}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if a.start != b.start {
+			return cmp.Compare(a.start, b.start)
 		}
-		return cmp.Or(cmp.Compare(a.ID, b.ID), slices.Compare(in.ids[a.Trace][:], in.ids[b.Trace][:]))
+		s, t := &in.Spans[a.span], &in.Spans[b.span]
+		return cmp.Or(cmp.Compare(s.ID, t.ID), slices.Compare(in.ids[s.Trace][:], in.ids[t.Trace][:]))
 	})
+	ordered := make([]Span, len(in.Spans))
+	for i, p := range places {
+		ordered[i] = in.Spans[p.span]
+	}
+	in.Spans = ordered
 	renumbered := make([]uint32, len(in.ids))
 	ids := make([][16]byte, 1, len(in.ids))
 	number := func(old uint32) uint32 {
@@ -175,7 +189,7 @@ type Finding struct {
 	Operation               string
 	Caller, ExplainedBy     string // "" for none
 	Evidence                [16]byte
-	HasEvidence, strongest  bool
+	HasEvidence             bool
 	threshold               int // order within a service: the strongest evidence first
 }
 

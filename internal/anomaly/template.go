@@ -104,6 +104,9 @@ func isID(word string, least int) bool {
 }
 
 func isIDLabel(word string) bool {
+	if len(word) < len("spanid") || len(word) > len("[trace_id]:=") {
+		return false
+	}
 	w := strings.ToLower(strings.Trim(word, ":=[]"))
 	return w == "traceid" || w == "spanid" || w == "trace_id" || w == "span_id"
 }
