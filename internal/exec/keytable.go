@@ -1,8 +1,6 @@
 package exec
 
-import (
-	"hash/maphash"
-)
+import "hash/maphash"
 
 // A keyTable numbers distinct keys in order of appearance. It compares keys in
 // full; the hash only says where to look.
@@ -11,30 +9,53 @@ import (
 // The upper half also chooses the slot, so that a larger table is filled
 // without looking at the keys again.
 type keyTable struct {
-	seed  maphash.Seed
-	slots []uint64 // a power of two of them, at most two thirds in use
-	ends  []int    // of each key, in keys
-	keys  []byte   // one after the other
+	seed   maphash.Seed
+	slots  []uint64 // a power of two of them, at most two thirds in use
+	places []keyPlace
+	chunks [][]byte // the keys, one after the other; a chunk never moves
 }
+
+// A keyPlace says where a key is.
+type keyPlace struct{ chunk, start, size uint32 }
+
+// keyChunkBytes is the size of a chunk; the first is small, a larger key gets
+// a chunk of its own.
+const (
+	firstKeyChunkBytes = 1 << 10
+	keyChunkBytes      = 256 << 10
+)
 
 func newKeyTable() *keyTable {
 	return &keyTable{seed: maphash.MakeSeed(), slots: make([]uint64, 16)}
 }
 
 // len is how many keys there are.
-func (t *keyTable) len() int { return len(t.ends) }
+func (t *keyTable) len() int { return len(t.places) }
 
 // key gives key number n.
 func (t *keyTable) key(n int) []byte {
-	start := 0
-	if n > 0 {
-		start = t.ends[n-1]
+	p := t.places[n]
+	return t.chunks[p.chunk][p.start : p.start+p.size : p.start+p.size]
+}
+
+// keep copies a key behind the others.
+func (t *keyTable) keep(key []byte) {
+	last := len(t.chunks) - 1
+	if last < 0 || cap(t.chunks[last])-len(t.chunks[last]) < len(key) {
+		size := keyChunkBytes
+		if last < 0 {
+			size = firstKeyChunkBytes
+		}
+		t.chunks = append(t.chunks, make([]byte, 0, max(size, len(key))))
+		last++
 	}
-	return t.keys[start:t.ends[n]:t.ends[n]]
+	start := len(t.chunks[last])
+	t.chunks[last] = append(t.chunks[last], key...)
+	t.places = append(t.places, keyPlace{uint32(last), uint32(start), uint32(len(key))})
 }
 
 // keyCost is what a key takes beside its bytes, spare room included.
-const keyCost = 40
+const keyCost = 48
 
 // find gives the number of a key, or -1.
 func (t *keyTable) find(key []byte) int {
@@ -49,11 +70,10 @@ func (t *keyTable) add(key []byte) (n int, fresh bool) {
 	if n >= 0 {
 		return n, false
 	}
-	n = len(t.ends)
+	n = len(t.places)
 	t.slots[at] = uint64(hash)<<32 | uint64(n+1)
-	t.keys = append(t.keys, key...)
-	t.ends = append(t.ends, len(t.keys))
-	if 3*len(t.ends) > 2*len(t.slots) {
+	t.keep(key)
+	if 3*len(t.places) > 2*len(t.slots) {
 		t.grow()
 	}
 	return n, true
