@@ -66,17 +66,13 @@ func (s *Session) declare(ctx context.Context, st *statement, params []any) erro
 	return nil
 }
 
-// cursor finds a cursor by name.
-func (s *Session) cursor(name string) (*cursor, error) {
+// portal finds a cursor by name: of DECLARE, or a portal of the protocol.
+func (s *Session) portal(name string) (pgwire.Portal, error) {
 	p, err := s.startup.Registry.Portal(name)
 	if err != nil {
 		return nil, pgerr.New(pgerr.InvalidCursorName, "cursor \"%s\" does not exist", name)
 	}
-	c, ok := p.(*cursor)
-	if !ok {
-		return nil, pgerr.New(pgerr.FeatureNotSupported, "FETCH from a portal of the protocol is not supported")
-	}
-	return c, nil
+	return p, nil
 }
 
 // closeCursor is CLOSE.
@@ -175,13 +171,18 @@ func (c *cursor) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 
 // fetch is FETCH and MOVE; it gives the tag.
 func (s *Session) fetch(ctx context.Context, n *pg.FetchStmt, w *pgwire.RowWriter) (string, error) {
-	c, err := s.cursor(n.Portalname)
+	found, err := s.portal(n.Portalname)
 	if err != nil {
 		return "", err
 	}
 	tag, emit := "FETCH ", emitFunc(w.WriteBatch)
 	if n.Ismove {
 		tag, emit = "MOVE ", nil
+	}
+	c, declared := found.(*cursor)
+	if !declared {
+		moved, err := fetchPortal(ctx, found, n, emit)
+		return tag + strconv.FormatInt(moved, 10), err
 	}
 	if c.broken {
 		return "", pgerr.New(pgerr.ObjectNotInPrerequisiteState, "portal \"%s\" cannot be run", n.Portalname)
@@ -199,6 +200,20 @@ func (s *Session) fetch(ctx context.Context, n *pg.FetchStmt, w *pgwire.RowWrite
 	}
 	c.broken = err != nil
 	return tag + strconv.FormatInt(moved, 10), err
+}
+
+// fetchPortal is FETCH and MOVE of a portal that the protocol has bound, which
+// goes forward only.
+func fetchPortal(ctx context.Context, found pgwire.Portal, n *pg.FetchStmt, emit emitFunc) (int64, error) {
+	p, ok := found.(*portal)
+	if !ok || p.stmt.node.Kind != syntax.Select {
+		return 0, pgerr.New(pgerr.FeatureNotSupported, "FETCH from a portal that is no query is not supported")
+	}
+	if n.Direction != pg.FetchDirection_FETCH_FORWARD || n.HowMany <= 0 {
+		return 0, errForwardOnly()
+	}
+	moved, _, err := p.ahead(ctx, p.stmt.query, n.HowMany, emit)
+	return moved, err
 }
 
 // An emitFunc takes rows; nil stands for moving over them.
@@ -408,9 +423,9 @@ func (c *cursor) restart() error {
 
 // describeCursor gives what FETCH of a cursor gives.
 func (st *statement) describeCursor(name string) error {
-	c, err := st.session.cursor(name)
+	p, err := st.session.portal(name)
 	if err == nil && st.node.Kind == syntax.Fetch {
-		st.columns = c.Columns()
+		st.columns = p.Columns()
 	}
 	return err
 }

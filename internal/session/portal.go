@@ -106,36 +106,44 @@ func ended(ctx context.Context, err error) error {
 
 // query gives rows up to the limit.
 func (p *portal) query(ctx context.Context, q *bind.Query, w *pgwire.RowWriter, maxRows int) (suspended bool, err error) {
+	_, suspended, err = p.ahead(ctx, q, int64(maxRows), w.WriteBatch)
+	return suspended, err
+}
+
+// ahead gives up to n rows, all if n is 0. Suspended: there may be more.
+func (p *portal) ahead(ctx context.Context, q *bind.Query, n int64, emit emitFunc) (moved int64, suspended bool, err error) {
 	if p.env == nil {
 		if err := p.open(ctx, q); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
 	p.env.Ctx = ctx
-	before := w.Written()
 	for p.reader != nil {
 		b := p.rest
 		p.rest = nil
 		if b == nil {
 			if b, err = p.reader.Next(ctx); err != nil {
-				return false, err
+				return moved, false, err
 			}
 		}
 		if b == nil {
 			p.Close()
-			return false, nil
+			return moved, false, nil
 		}
-		if left := maxRows - (w.Written() - before); maxRows > 0 && b.Live() > left {
-			b, p.rest = split(b, left)
+		if left := n - moved; n > 0 && int64(b.Live()) > left {
+			b, p.rest = split(b, int(left))
 		}
-		if err := w.WriteBatch(b); err != nil {
-			return false, err
+		if emit != nil {
+			if err := emit(b); err != nil {
+				return moved, false, err
+			}
 		}
-		if maxRows > 0 && w.Written()-before >= maxRows {
-			return true, nil
+		moved += int64(b.Live())
+		if n > 0 && moved >= n {
+			return moved, true, nil
 		}
 	}
-	return false, nil
+	return moved, false, nil
 }
 
 // open starts the query. One that changes rows runs to its end, whatever the

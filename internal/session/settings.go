@@ -136,7 +136,15 @@ func check(name, value, before string) (string, error) {
 		}
 		return loc.String(), nil
 	case "client_encoding":
-		if n := strings.ReplaceAll(strings.ReplaceAll(lower, "-", ""), "_", ""); n != "utf8" && n != "unicode" {
+		// Names of encodings are compared by their letters and digits alone:
+		// asyncpg sends 'utf-8' with the quotes.
+		n := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, lower)
+		if n != "utf8" && n != "unicode" {
 			return "", pgerr.New(pgerr.FeatureNotSupported, "client_encoding \"%s\" is not supported: UTF8 is", value)
 		}
 		return "UTF8", nil

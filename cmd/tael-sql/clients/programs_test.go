@@ -24,6 +24,15 @@ var programs = []program{
 	{name: "psycopg2", args: []string{"/usr/bin/python3", "programs/psycopg2_check.py"}},
 	{name: "pgjdbc", args: []string{"java", "-XX:TieredStopAtLevel=1", "-cp", "/usr/share/java/postgresql.jar", "programs/Pgjdbc.java"}},
 	{name: "node-pg", args: []string{"node", "programs/nodepg.js"}},
+	{name: "postgres.js", all: true, args: []string{"node", "programs/postgresjs.js"}},
+	{name: "asyncpg", all: true, args: []string{"/usr/bin/python3", "programs/asyncpg_check.py"}},
+	{name: "SQLAlchemy", all: true, args: []string{"/usr/bin/python3", "programs/sqlalchemy_check.py"}},
+	{name: "DBD::Pg", all: true, args: []string{"perl", "programs/dbdpg.pl"}},
+	{name: "PHP", all: true, args: []string{"php", "programs/php.php"}},
+	{name: "ruby-pg", all: true, args: []string{"ruby", "programs/rubypg.rb"}},
+	{name: "psqlodbc", all: true, args: []string{"bash", "programs/odbc.sh"}},
+	{name: "GDAL", all: true, args: []string{"bash", "programs/gdal.sh"}},
+	{name: "pgbench", all: true, args: []string{"bash", "programs/pgbench.sh"}},
 }
 
 // output runs a program against a server and gives what it printed.
