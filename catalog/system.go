@@ -125,13 +125,57 @@ func (t *systemTable) Rows() int64 {
 	}
 }
 
+// Scan builds the rows once in a statement, and each column that is asked for.
 func (t *systemTable) Scan(_ context.Context, req *ScanRequest) ([]vector.Reader, error) {
-	return scanRows(t.rel, req, func(add func([]any)) {
-		if t.source == nil {
-			return
-		}
-		t.source(t.catalog, req.Env, func(row map[string]any) { add(t.complete(row)) })
-	})
+	if t.source == nil {
+		return []vector.Reader{&single{batch: vector.NewBatch(0, make([]*vector.Column, len(req.Columns)))}}, nil
+	}
+	rows := req.Env.Memo.Get(t, func() any {
+		var rows [][]any
+		t.source(t.catalog, req.Env, func(row map[string]any) { rows = append(rows, t.complete(row)) })
+		return rows
+	}).([][]any)
+	cols := make([]*vector.Column, len(req.Columns))
+	for i, ref := range req.Columns {
+		cols[i] = req.Env.Memo.Get(systemColumn{t, ref}, func() any { return buildColumn(t.rel, ref, rows) }).(*vector.Column)
+	}
+	countRows(req, len(rows))
+	return []vector.Reader{&single{batch: vector.NewBatch(len(rows), cols)}}, nil
+}
+
+// systemColumn is the key of a column that was built.
+type systemColumn struct {
+	table *systemTable
+	ref   ColumnRef
+}
+
+func buildColumn(rel *Relation, ref ColumnRef, rows [][]any) *vector.Column {
+	b := columnBuilder(rel, ref, len(rows))
+	for _, row := range rows {
+		b.Append(cellOf(row, ref))
+	}
+	return b.Finish()
+}
+
+func columnBuilder(rel *Relation, ref ColumnRef, capacity int) *vector.Builder {
+	if ref.Key != "" {
+		return vector.NewBuilder(vector.String, capacity)
+	}
+	return vector.NewBuilder(expr.KindOf(rel.Columns[ref.Index].Type.OID), capacity)
+}
+
+func cellOf(row []any, ref ColumnRef) any {
+	if doc, ok := row[ref.Index].(string); ok && ref.Key != "" {
+		return attribute(doc, ref.Key)
+	}
+	return row[ref.Index]
+}
+
+func countRows(req *ScanRequest, n int) {
+	if req.Stats != nil {
+		req.Stats.Rows.Add(int64(n))
+		req.Stats.Memtable.Add(int64(n))
+	}
 }
 
 // complete puts a row in the order of the columns.
@@ -180,26 +224,16 @@ func zero(oid pgtypes.OID) any {
 func scanRows(rel *Relation, req *ScanRequest, build func(add func([]any))) ([]vector.Reader, error) {
 	builders := make([]*vector.Builder, len(req.Columns))
 	for i, ref := range req.Columns {
-		builders[i] = vector.NewBuilder(expr.KindOf(rel.Columns[ref.Index].Type.OID), 64)
-		if ref.Key != "" {
-			builders[i] = vector.NewBuilder(vector.String, 64)
-		}
+		builders[i] = columnBuilder(rel, ref, 64)
 	}
 	n := 0
 	build(func(row []any) {
 		n++
 		for i, ref := range req.Columns {
-			v := row[ref.Index]
-			if doc, ok := v.(string); ok && ref.Key != "" {
-				v = attribute(doc, ref.Key)
-			}
-			builders[i].Append(v)
+			builders[i].Append(cellOf(row, ref))
 		}
 	})
-	if req.Stats != nil {
-		req.Stats.Rows.Add(int64(n))
-		req.Stats.Memtable.Add(int64(n))
-	}
+	countRows(req, n)
 	cols := make([]*vector.Column, len(builders))
 	for i, b := range builders {
 		cols[i] = b.Finish()

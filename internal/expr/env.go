@@ -28,6 +28,7 @@ type Env struct {
 	// Session answers what depends on the session: current_setting, set_config,
 	// pg_backend_pid, catalog look-ups by reg* casts. Nil in constant tests.
 	Session Session
+	Memo    *Memo // of this statement; may be nil
 }
 
 // A Session is what functions ask of the session that runs them.

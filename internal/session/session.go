@@ -176,7 +176,7 @@ func (s *Session) env(ctx context.Context) *expr.Env {
 		Ctx:         ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User,
 		Database: s.handler.opts.Database, SearchPath: s.settings.path(),
 		Account:  vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory),
-		Snapshot: s.current().Snapshot(), Session: s,
+		Snapshot: s.current().Snapshot(), Session: s, Memo: &expr.Memo{},
 	}
 }
 
