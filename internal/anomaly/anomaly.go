@@ -378,8 +378,8 @@ func (j *judge) severity(s *suspect) string {
 	return Low
 }
 
-// short reports a baseline too short to know the variation between minutes:
-// nothing is of severity high then.
-func (j *judge) short() bool {
-	return j.in.Seconds[Base] < 120 || len(j.derived.slices) < 12
-}
+// shortBaseline is too short, in seconds, to know the variation between minutes.
+const shortBaseline = 120
+
+// short reports a short baseline: nothing is of severity high then.
+func (j *judge) short() bool { return j.in.Seconds[Base] < shortBaseline }

@@ -29,7 +29,7 @@ type activity struct {
 
 // A value is a measurement of a span.
 type value struct {
-	x     float32
+	x     float64
 	slice int32 // in the baseline
 	span  int32
 }
@@ -247,11 +247,11 @@ func (t *derived) span(w *scratch, at, i int32, span func(int32) *Span) {
 		slice = t.sliceOf(s.Start)
 	}
 	a.spans[s.Side]++
-	a.durations[s.Side] = append(a.durations[s.Side], value{float32(float64(s.End-s.Start) / 1e6), slice, at})
+	a.durations[s.Side] = append(a.durations[s.Side], value{float64(s.End-s.Start) / 1e6, slice, at})
 	if s.Side == Current && (a.first < 0 || at < a.first) {
 		a.first = at
 	}
-	failed := float32(0)
+	failed := 0.0
 	if s.Failed {
 		a.errors[s.Side]++
 		failed = 1
@@ -262,7 +262,7 @@ func (t *derived) span(w *scratch, at, i int32, span func(int32) *Span) {
 	a.failed[s.Side] = append(a.failed[s.Side], value{failed, slice, at})
 
 	own, children, remote := w.exclusive(s, i, span)
-	v := value{float32(max(float64(own)/1e6, minFloorMs)), slice, at}
+	v := value{max(float64(own)/1e6, minFloorMs), slice, at}
 	if children == 1 && remote >= 0 {
 		callee := span(remote)
 		t.measure(seriesKey{gapSeries, s.Service, callee.Service, callee.Operation}, s.Side, v)

@@ -39,8 +39,9 @@ func (j *judge) sentence(service uint32, e *evidence) string {
 		}
 		return fmt.Sprintf("calls from %s to %s wait %s outside %s (was %s)", j.name(e.caller), j.name(service), millis(e.cur), j.name(service), millis(e.base))
 	case "tail":
-		if op == "" {
-			op = j.name(service)
+		if e.caller != 0 {
+			return fmt.Sprintf("%s of the calls from %s to %s wait over %s outside it (was %s)",
+				percent(e.cur), j.name(e.caller), j.name(service), millis(e.theta), percent(e.base))
 		}
 		return fmt.Sprintf("%s of %s calls take over %s (was %s)", percent(e.cur), op, millis(e.theta), percent(e.base))
 	case "truncation":

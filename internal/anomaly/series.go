@@ -47,7 +47,7 @@ func (s *series) charged() uint32 {
 func logs(values []value) []float64 {
 	out := make([]float64, len(values))
 	for i, v := range values {
-		out[i] = math.Log(float64(v.x) + delta)
+		out[i] = math.Log(v.x + delta)
 	}
 	return out
 }
@@ -147,7 +147,7 @@ func (j *judge) tail(s *series) *evidence {
 	}
 	sorted := make([]float64, len(s.values[Base]))
 	for i, v := range s.values[Base] {
-		sorted[i] = float64(v.x)
+		sorted[i] = v.x
 	}
 	slices.Sort(sorted)
 	q95 := quantile(sorted, 0.95)
@@ -172,7 +172,7 @@ func (j *judge) above(values [2][]value, theta float64) shares {
 		c.n[side] = len(values[side])
 		for _, v := range values[side] {
 			above := 0.0
-			if float64(v.x) > theta {
+			if v.x > theta {
 				above = 1
 				c.k[side]++
 			}

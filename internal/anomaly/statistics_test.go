@@ -81,7 +81,7 @@ func TestShiftIsCalibrated(t *testing.T) {
 		s := &series{}
 		for side, n := range []int{60, 20} {
 			for i := range n {
-				s.values[side] = append(s.values[side], value{x: float32(math.Exp(3 + rng.NormFloat64())), slice: int32(i / 10)})
+				s.values[side] = append(s.values[side], value{x: math.Exp(3 + rng.NormFloat64()), slice: int32(i / 10)})
 			}
 		}
 		j := &judge{derived: &derived{slices: map[int64]int32{0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5}}}

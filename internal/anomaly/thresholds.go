@@ -75,7 +75,7 @@ func enough(n [2]int) bool { return n[Base] >= minSamples && n[Current] >= minSa
 
 // A test gives a finding without a kind where its threshold holds.
 
-func (j *judge) errorRate(_ uint32, a *activity) (f Finding, high, tested bool) {
+func (j *judge) errorRate(service uint32, a *activity) (f Finding, high, tested bool) {
 	if !enough(a.spans) {
 		return f, false, false
 	}
@@ -84,13 +84,13 @@ func (j *judge) errorRate(_ uint32, a *activity) (f Finding, high, tested bool) 
 	rise := c.at(Current) - c.at(Base)
 	if rise > errorRise {
 		f.Kind, f.Base, f.Current, f.BaseCount, f.CurrentCount = "error_rate", c.at(Base), c.at(Current), int64(c.n[Base]), int64(c.n[Current])
-		f.Description = fmt.Sprintf("error rate %s (was %s)", percent(f.Current), percent(f.Base))
+		f.Description = fmt.Sprintf("%s fails in %s of its spans (was %s)", j.name(service), percent(f.Current), percent(f.Base))
 		j.evidence(&f, a.failure)
 	}
 	return f, rise > errorRiseHigh, true
 }
 
-func (j *judge) slowP95(_ uint32, a *activity) (f Finding, high, tested bool) {
+func (j *judge) slowP95(service uint32, a *activity) (f Finding, high, tested bool) {
 	if !enough(a.spans) {
 		return f, false, false
 	}
@@ -100,19 +100,19 @@ func (j *judge) slowP95(_ uint32, a *activity) (f Finding, high, tested bool) {
 	f.P = j.above(a.durations, bound).upper()
 	if current > bound {
 		f.Kind, f.Base, f.Current, f.BaseCount, f.CurrentCount = "p95_latency", base, current, int64(a.spans[Base]), int64(a.spans[Current])
-		f.Description = fmt.Sprintf("p95 latency %s (was %s)", millis(current), millis(base))
+		f.Description = fmt.Sprintf("%s takes %s at the 95th percentile (was %s)", j.name(service), millis(current), millis(base))
 		j.evidence(&f, typicalSlow(a.durations[Current]))
 	}
 	return f, current > latencyHigh*base, true
 }
 
-func (j *judge) newService(_ uint32, a *activity) (f Finding, high, tested bool) {
+func (j *judge) newService(service uint32, a *activity) (f Finding, high, tested bool) {
 	if a.spans[Base] > 0 || a.requests[Current] < minSamples || j.empty(Base) {
 		return f, false, false
 	}
 	f.P = binomialAtLeast(float64(a.requests[Current]), float64(a.requests[Current]), j.share())
 	f.Kind, f.Current, f.CurrentCount = "new_service", float64(a.spans[Current])/j.in.Seconds[Current], int64(a.spans[Current])
-	f.Description = fmt.Sprintf("%.3g spans a second, none before", f.Current)
+	f.Description = fmt.Sprintf("%s sends %.3g spans a second and sent none before", j.name(service), f.Current)
 	j.evidence(&f, a.first)
 	return f, false, true
 }
@@ -129,12 +129,12 @@ func (j *judge) trafficDrop(service uint32, a *activity) (f Finding, high, teste
 	base, current := float64(a.requests[Base])/j.in.Seconds[Base], float64(a.requests[Current])/j.in.Seconds[Current]
 	if current < dropTo*base {
 		f.Kind, f.Base, f.Current, f.BaseCount, f.CurrentCount = "traffic_drop", base, current, int64(a.requests[Base]), int64(a.requests[Current])
-		f.Description = fmt.Sprintf("%.3g requests a second (was %.3g)", current, base)
+		f.Description = fmt.Sprintf("%s gets %.3g requests a second (was %.3g)", j.name(service), current, base)
 	}
 	return f, false, true
 }
 
-func (j *judge) logErrorRate(_ uint32, a *activity) (f Finding, high, tested bool) {
+func (j *judge) logErrorRate(service uint32, a *activity) (f Finding, high, tested bool) {
 	if !enough(a.logs) {
 		return f, false, false
 	}
@@ -143,7 +143,7 @@ func (j *judge) logErrorRate(_ uint32, a *activity) (f Finding, high, tested boo
 	rise := c.at(Current) - c.at(Base)
 	if rise > errorRise {
 		f.Kind, f.Base, f.Current, f.BaseCount, f.CurrentCount = "log_error_rate", c.at(Base), c.at(Current), int64(c.n[Base]), int64(c.n[Current])
-		f.Description = fmt.Sprintf("%s of log records are errors (was %s)", percent(f.Current), percent(f.Base))
+		f.Description = fmt.Sprintf("%s logs errors in %s of its records (was %s)", j.name(service), percent(f.Current), percent(f.Base))
 		if a.logFailure != 0 {
 			f.Evidence, f.HasEvidence = j.in.ids[a.logFailure], true
 		}
@@ -186,7 +186,7 @@ func (j *judge) burstiness(service uint32, total int) float64 {
 func p95(values []value) float64 {
 	sorted := make([]float64, len(values))
 	for i, v := range values {
-		sorted[i] = float64(v.x)
+		sorted[i] = v.x
 	}
 	slices.Sort(sorted)
 	return quantile(sorted, 0.95)
