@@ -139,7 +139,10 @@ func (t *systemTable) Scan(_ context.Context, req *ScanRequest) ([]vector.Reader
 	for i, ref := range req.Columns {
 		cols[i] = req.Env.Memo.Get(systemColumn{t, ref}, func() any { return buildColumn(t.rel, ref, rows) }).(*vector.Column)
 	}
-	countRows(req, len(rows))
+	if req.Stats != nil {
+		req.Stats.Rows.Add(int64(len(rows)))
+		req.Stats.Memtable.Add(int64(len(rows)))
+	}
 	return []vector.Reader{&single{batch: vector.NewBatch(len(rows), cols)}}, nil
 }
 
@@ -150,18 +153,15 @@ type systemColumn struct {
 }
 
 func buildColumn(rel *Relation, ref ColumnRef, rows [][]any) *vector.Column {
-	b := columnBuilder(rel, ref, len(rows))
+	kind := vector.String
+	if ref.Key == "" {
+		kind = expr.KindOf(rel.Columns[ref.Index].Type.OID)
+	}
+	b := vector.NewBuilder(kind, len(rows))
 	for _, row := range rows {
 		b.Append(cellOf(row, ref))
 	}
 	return b.Finish()
-}
-
-func columnBuilder(rel *Relation, ref ColumnRef, capacity int) *vector.Builder {
-	if ref.Key != "" {
-		return vector.NewBuilder(vector.String, capacity)
-	}
-	return vector.NewBuilder(expr.KindOf(rel.Columns[ref.Index].Type.OID), capacity)
 }
 
 func cellOf(row []any, ref ColumnRef) any {
@@ -169,13 +169,6 @@ func cellOf(row []any, ref ColumnRef) any {
 		return attribute(doc, ref.Key)
 	}
 	return row[ref.Index]
-}
-
-func countRows(req *ScanRequest, n int) {
-	if req.Stats != nil {
-		req.Stats.Rows.Add(int64(n))
-		req.Stats.Memtable.Add(int64(n))
-	}
 }
 
 // complete puts a row in the order of the columns.
@@ -218,27 +211,6 @@ func zero(oid pgtypes.OID) any {
 		return pgtypes.NewArray(pgtypes.ElemOf(oid), nil)
 	}
 	return nil
-}
-
-// scanRows makes the batches of a relation whose rows are built whole.
-func scanRows(rel *Relation, req *ScanRequest, build func(add func([]any))) ([]vector.Reader, error) {
-	builders := make([]*vector.Builder, len(req.Columns))
-	for i, ref := range req.Columns {
-		builders[i] = columnBuilder(rel, ref, 64)
-	}
-	n := 0
-	build(func(row []any) {
-		n++
-		for i, ref := range req.Columns {
-			builders[i].Append(cellOf(row, ref))
-		}
-	})
-	countRows(req, n)
-	cols := make([]*vector.Column, len(builders))
-	for i, b := range builders {
-		cols[i] = b.Finish()
-	}
-	return []vector.Reader{&single{batch: vector.NewBatch(n, cols)}}, nil
 }
 
 // attribute is doc ->> key.
