@@ -26,7 +26,6 @@ const (
 	btreeOID      pgtypes.OID = 403
 	collationOID  pgtypes.OID = 100
 	langSQLOID    pgtypes.OID = 14
-	langCOID      pgtypes.OID = 13
 
 	langInternalOID pgtypes.OID = 12
 
@@ -35,6 +34,8 @@ const (
 	indexOffset      pgtypes.OID = 100_000
 	constraintOffset pgtypes.OID = 200_000
 	rowTypeOffset    pgtypes.OID = 300_000
+	// defaultsOffset is where the OIDs of the columns' defaults begin.
+	defaultsOffset pgtypes.OID = 1_000_000
 )
 
 // A Catalog holds the objects of the database. Objects are added when the

@@ -1,29 +1,18 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tael-sql/tael-sql/internal/expr"
-	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// quoteIdent quotes a name where PostgreSQL would.
-func quoteIdent(name string) string {
-	plain := name != ""
-	for i, r := range name {
-		if r != '_' && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
-			plain = false
-		}
-	}
-	if plain {
-		return name
-	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-}
+func quoteIdent(name string) string { return expr.QuoteIdent(name) }
 
 // splitName takes a possibly qualified and quoted name apart.
 func splitName(name string) (schema, object string) {
@@ -82,12 +71,101 @@ func (c *Catalog) NameToOID(kind pgtypes.OID, name string, path []string) (pgtyp
 	case pgtypes.Regrole:
 		return ownerOID, object == c.owner
 	case pgtypes.Regproc, pgtypes.Regprocedure:
-		object, _, _ = strings.Cut(object, "(")
-		if f := c.TableFunction(schema, object, path); f != nil {
+		return c.functionNamed(name, path)
+	case pgtypes.Regoper, pgtypes.Regoperator:
+		return operatorNamed(name)
+	case pgtypes.Regcollation:
+		for _, coll := range collations {
+			if coll.name == object && (schema == "" || schema == SystemSchema) {
+				return coll.oid, true
+			}
+		}
+	case expr.KindDatabase:
+		return databaseOID, object == c.database
+	case expr.KindTablespace:
+		return tablespaceOID, object == tablespace
+	case expr.KindLanguage:
+		for _, l := range languages {
+			if l.name == object {
+				return l.oid, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// functionNamed finds a function by its name, which must be the only one of
+// that name, or by its name and argument types.
+func (c *Catalog) functionNamed(name string, path []string) (pgtypes.OID, bool) {
+	name, args, typed := strings.Cut(name, "(")
+	schema, object := splitName(strings.TrimSpace(name))
+	var types []pgtypes.OID
+	if args = strings.TrimSuffix(strings.TrimSpace(args), ")"); args != "" {
+		for arg := range strings.SplitSeq(args, ",") {
+			t, ok := c.NameToOID(pgtypes.Regtype, strings.TrimSpace(arg), path)
+			if !ok {
+				return 0, false
+			}
+			types = append(types, t)
+		}
+	}
+	if f := c.TableFunction(schema, object, path); f != nil {
+		var own []pgtypes.OID
+		for _, a := range f.Args() {
+			own = append(own, a.Type.OID)
+		}
+		if !typed || slices.Equal(own, types) {
 			return f.Relation().OID, true
 		}
-		o := procOID(object)
-		return pgtypes.OID(o), o != 0
+	}
+	list := builtins().byName[object]
+	if schema != "" && len(list) > 0 && schema != list[0].schema() {
+		return 0, false
+	}
+	if !typed {
+		if len(list) != 1 {
+			return 0, false
+		}
+		return list[0].OID, true
+	}
+	for _, b := range list {
+		same := len(b.Args) == len(types)
+		for i := 0; same && i < len(types); i++ {
+			same = b.argType(i) == types[i]
+		}
+		if same {
+			return b.OID, true
+		}
+	}
+	return 0, false
+}
+
+// operatorNamed finds an operator as functionNamed finds a function.
+func operatorNamed(name string) (pgtypes.OID, bool) {
+	name, args, typed := strings.Cut(strings.TrimPrefix(strings.TrimSpace(name), "pg_catalog."), "(")
+	list := expr.Operators(strings.TrimSpace(name))
+	if !typed {
+		if len(list) != 1 {
+			return 0, false
+		}
+		return list[0].OperOID, true
+	}
+	left, right, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(args), ")"), ",")
+	var types []pgtypes.OID
+	for _, arg := range []string{left, right} {
+		if arg = strings.TrimSpace(arg); strings.EqualFold(arg, "none") {
+			continue
+		}
+		t, ok := pgtypes.ByName(arg)
+		if !ok {
+			return 0, false
+		}
+		types = append(types, t)
+	}
+	for _, o := range list {
+		if slices.Equal(o.Args, types) {
+			return o.OperOID, true
+		}
 	}
 	return 0, false
 }
@@ -115,34 +193,87 @@ func (c *Catalog) OIDToName(kind, object pgtypes.OID, path []string) (string, bo
 	case pgtypes.Regrole:
 		return c.owner, object == ownerOID
 	case pgtypes.Regproc, pgtypes.Regprocedure:
-		return c.functionName(object)
+		return c.functionName(kind, object, path)
+	case pgtypes.Regoper, pgtypes.Regoperator:
+		if o := operatorByOID()[object]; o != nil {
+			return operatorName(kind, o), true
+		}
+	case pgtypes.Regcollation:
+		for _, coll := range collations {
+			if coll.oid == object {
+				return quoteIdent(coll.name), true
+			}
+		}
+	case expr.KindDatabase:
+		return c.database, object == databaseOID
+	case expr.KindTablespace:
+		return tablespace, object == tablespaceOID
+	case expr.KindLanguage:
+		for _, l := range languages {
+			if l.oid == object {
+				return l.name, true
+			}
+		}
 	}
 	return "", false
 }
 
-func (c *Catalog) functionName(object pgtypes.OID) (string, bool) {
+// functionName prints a function for regproc or, with its arguments, for
+// regprocedure. A regproc whose name others have is qualified, as in PostgreSQL.
+func (c *Catalog) functionName(kind, object pgtypes.OID, path []string) (string, bool) {
 	for _, f := range c.TableFunctions() {
-		if f.Relation().OID == object {
-			return f.Relation().Name, true
+		rel := f.Relation()
+		if rel.OID != object {
+			continue
 		}
-	}
-	for name, o := range inputFunctions() {
-		if o == object {
-			return name, true
+		name := quoteIdent(rel.Name)
+		if c.TableFunction("", rel.Name, path) == nil {
+			name = PublicSchema + "." + name
 		}
-	}
-	for _, f := range expr.AllFunctions() {
-		if f.OID == object {
-			return f.Name, true
+		if kind == pgtypes.Regprocedure {
+			var types []string
+			for _, a := range f.Args() {
+				types = append(types, pgtypes.FormatType(pgtypes.Of(a.Type.OID)))
+			}
+			name += "(" + strings.Join(types, ",") + ")"
 		}
+		return name, true
 	}
-	for _, a := range expr.AllAggregates() {
-		if a.OID == object {
-			return a.Name, true
-		}
+	b := builtins().byOID[object]
+	switch {
+	case b == nil:
+		return "", false
+	case kind == pgtypes.Regprocedure:
+		return b.signature(), true
+	case len(builtins().byName[b.Name]) > 1:
+		return SystemSchema + "." + quoteIdent(b.Name), true
 	}
-	return "", false
+	return quoteIdent(b.Name), true
 }
+
+// operatorName prints an operator for regoper or, with its operands, for
+// regoperator.
+func operatorName(kind pgtypes.OID, o *expr.Func) string {
+	if kind == pgtypes.Regoper {
+		if len(expr.Operators(o.Operator)) > 1 {
+			return SystemSchema + "." + o.Operator
+		}
+		return o.Operator
+	}
+	left := "NONE"
+	if len(o.Args) == 2 {
+		left = pgtypes.FormatType(pgtypes.Of(o.Args[0]))
+	}
+	return o.Operator + "(" + left + "," + pgtypes.FormatType(pgtypes.Of(o.Args[len(o.Args)-1])) + ")"
+}
+
+var operatorByOID = sync.OnceValue(func() map[pgtypes.OID]*expr.Func {
+	m := make(map[pgtypes.OID]*expr.Func)
+	for _, o := range expr.AllOperators() {
+		m[o.OperOID] = o
+	}
+	return m
+})
 
 // relationByOID finds a relation or, with the suffix of its name, the index of
 // its primary key.
@@ -164,140 +295,4 @@ func (c *Catalog) visibleName(rel *Relation, name string, path []string) string 
 		return quoteIdent(name)
 	}
 	return quoteIdent(rel.Schema) + "." + quoteIdent(name)
-}
-
-// indexDefinition prints the primary key's index as pg_get_indexdef does.
-func indexDefinition(rel *Relation) string {
-	return "CREATE UNIQUE INDEX " + quoteIdent(rel.Name+"_pkey") + " ON " +
-		quoteIdent(rel.Schema) + "." + quoteIdent(rel.Name) + " USING btree (" + keyColumns(rel) + ")"
-}
-
-func keyColumns(rel *Relation) string {
-	names := make([]string, len(rel.PrimaryKey))
-	for i, at := range rel.PrimaryKey {
-		names[i] = quoteIdent(rel.Columns[at].Name)
-	}
-	return strings.Join(names, ", ")
-}
-
-// Describe answers the functions that print an object: what is the function's
-// name, sub a column number where it takes one. The answer is nil (NULL) for an
-// object that does not exist.
-func (c *Catalog) Describe(what string, object pgtypes.OID, sub int64, path []string) (any, error) {
-	rel, suffix := c.relationByOID(object)
-	isTable := rel != nil && suffix == ""
-	switch what {
-	case "obj_description":
-		return c.objectComment(object), nil
-	case "col_description":
-		if isTable && sub >= 1 && int(sub) <= len(rel.Columns) {
-			return text(rel.Columns[sub-1].Comment), nil
-		}
-	case "pg_get_viewdef":
-		if isTable {
-			return text(rel.Definition), nil
-		}
-	case "pg_get_indexdef":
-		if rel == nil || suffix == "" {
-			return nil, nil
-		}
-		if sub >= 1 && int(sub) <= len(rel.PrimaryKey) {
-			return quoteIdent(rel.Columns[rel.PrimaryKey[sub-1]].Name), nil
-		}
-		return indexDefinition(rel), nil
-	case "pg_get_constraintdef":
-		if rel, _ := c.relationByOID(object - constraintOffset); rel != nil && len(rel.PrimaryKey) > 0 {
-			return "PRIMARY KEY (" + keyColumns(rel) + ")", nil
-		}
-	case "pg_table_is_visible":
-		if isTable {
-			_, found := c.Relation("", rel.Name, path)
-			return found == rel, nil
-		}
-		return rel != nil, nil
-	case "pg_relation_size", "pg_table_size", "pg_total_relation_size":
-		if rel != nil {
-			return max(c.rows(rel), 0) * 50, nil
-		}
-	case "pg_database_size":
-		total := int64(0)
-		for _, rel := range c.Relations() {
-			if rel.Schema == PublicSchema {
-				total += max(c.rows(rel), 0) * 50
-			}
-		}
-		return total, nil
-	case "pg_get_userbyid":
-		if object == ownerOID {
-			return c.owner, nil
-		}
-		return "unknown (OID=" + itoa(int(object)) + ")", nil
-	case "pg_get_function_arguments", "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_functiondef":
-		return c.describeFunction(what, object)
-	}
-	return nil, nil
-}
-
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func (c *Catalog) objectComment(object pgtypes.OID) any {
-	if rel, suffix := c.relationByOID(object); rel != nil && suffix == "" {
-		return text(rel.Comment)
-	}
-	for _, f := range c.TableFunctions() {
-		if f.Relation().OID == object {
-			return text(f.Relation().Comment)
-		}
-	}
-	for _, s := range schemas {
-		if s.oid == object {
-			return text(s.comment)
-		}
-	}
-	return nil
-}
-
-func (c *Catalog) describeFunction(what string, object pgtypes.OID) (any, error) {
-	for _, f := range c.TableFunctions() {
-		if f.Relation().OID != object {
-			continue
-		}
-		switch what {
-		case "pg_get_function_arguments":
-			return functionArguments(f, true), nil
-		case "pg_get_function_identity_arguments":
-			return functionArguments(f, false), nil
-		case "pg_get_function_result":
-			return functionResult(f), nil
-		}
-		language, source := functionSource(f)
-		return "CREATE OR REPLACE FUNCTION public." + quoteIdent(f.Relation().Name) + "(" + functionArguments(f, true) +
-			")\n RETURNS " + functionResult(f) + "\n LANGUAGE " + language + "\n STABLE\nAS $function$" + source + "$function$\n", nil
-	}
-	for _, f := range expr.AllFunctions() {
-		if f.OID != object {
-			continue
-		}
-		switch what {
-		case "pg_get_function_result":
-			s := pgtypes.FormatType(pgtypes.Of(f.Result))
-			if f.Set {
-				s = "SETOF " + s
-			}
-			return s, nil
-		case "pg_get_functiondef":
-			return nil, pgerr.New(pgerr.WrongObjectType, "\"%s\" is a built-in function", f.Name)
-		}
-		parts := make([]string, len(f.Args))
-		for i, a := range f.Args {
-			parts[i] = pgtypes.FormatType(pgtypes.Of(a))
-		}
-		return strings.Join(parts, ", "), nil
-	}
-	return nil, nil
 }

@@ -134,7 +134,7 @@ func attrdefRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 		for i, col := range rel.Columns {
 			if col.Default != "" {
 				add(map[string]any{
-					"oid": oid(rel.OID + constraintOffset + pgtypes.OID(i) + 1), "adrelid": oid(rel.OID),
+					"oid": oid(defaultsOffset + rel.OID%1000*1000 + pgtypes.OID(i)), "adrelid": oid(rel.OID),
 					"adnum": int64(i + 1), "adbin": col.Default,
 				})
 			}
@@ -142,15 +142,8 @@ func attrdefRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	}
 }
 
-// classOID is the OID of pg_class itself, as objects' comments name it.
-const (
-	classOID     pgtypes.OID = 1259
-	procClassOID pgtypes.OID = 1255
-	nsClassOID   pgtypes.OID = 2615
-)
-
 func descriptionRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
-	comment := func(object, class pgtypes.OID, sub int, text string) {
+	comment := func(class, object pgtypes.OID, sub int, text string) {
 		if text != "" {
 			add(map[string]any{
 				"objoid": oid(object), "classoid": oid(class), "objsubid": int64(sub), "description": text,
@@ -158,16 +151,34 @@ func descriptionRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 		}
 	}
 	for _, rel := range c.Relations() {
-		comment(rel.OID, classOID, 0, rel.Comment)
+		comment(relationClass, rel.OID, 0, rel.Comment)
 		for i, col := range rel.Columns {
-			comment(rel.OID, classOID, i+1, col.Comment)
+			comment(relationClass, rel.OID, i+1, col.Comment)
 		}
 	}
 	for _, f := range c.TableFunctions() {
-		comment(f.Relation().OID, procClassOID, 0, f.Relation().Comment)
+		comment(procClass, f.Relation().OID, 0, f.Relation().Comment)
+	}
+	for _, b := range builtins().list {
+		comment(procClass, b.OID, 0, b.Comment)
+	}
+	for _, o := range expr.AllOperators() {
+		comment(operatorClass, o.OperOID, 0, o.Comment)
+	}
+	for _, t := range pgtypes.All() {
+		comment(typeClass, t.OID, 0, typeDetails()[t.OID].comment)
 	}
 	for _, s := range schemas {
-		comment(s.oid, nsClassOID, 0, s.comment)
+		comment(namespaceClass, s.oid, 0, s.comment)
+	}
+	for _, l := range languages {
+		comment(languageClass, l.oid, 0, l.comment)
+	}
+	for _, coll := range collations {
+		comment(collationClass, coll.oid, 0, coll.comment)
+	}
+	for am, text := range accessMethods {
+		comment(amClass, am, 0, text)
 	}
 }
 

@@ -38,13 +38,33 @@ func userRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	})
 }
 
-func amRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
-	add(map[string]any{"oid": oid(heapOID), "amname": "heap", "amtype": "t"})
-	add(map[string]any{"oid": oid(btreeOID), "amname": "btree", "amtype": "i"})
+// accessMethods is the comments of the access methods.
+var accessMethods = map[pgtypes.OID]string{
+	heapOID: "heap table access method", btreeOID: "b-tree index access method",
 }
 
+func amRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
+	add(map[string]any{"oid": oid(heapOID), "amname": "heap", "amtype": "t", "amhandler": int64(3)})
+	add(map[string]any{"oid": oid(btreeOID), "amname": "btree", "amtype": "i", "amhandler": int64(330)})
+}
+
+// tablespace is the only one.
+const tablespace = "pg_default"
+
 func tablespaceRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
-	add(map[string]any{"oid": oid(tablespaceOID), "spcname": "pg_default", "spcowner": oid(ownerOID)})
+	add(map[string]any{"oid": oid(tablespaceOID), "spcname": tablespace, "spcowner": oid(ownerOID)})
+}
+
+// collations all compare by bytes.
+var collations = []struct {
+	oid      pgtypes.OID
+	name     string
+	provider string
+	locale   any
+	comment  string
+}{
+	{collationOID, "default", "d", nil, "database's default collation"},
+	{950, "C", "c", "C", "standard C collation"}, {951, "POSIX", "c", "POSIX", "standard POSIX collation"},
 }
 
 // A SettingLister is a session that can tell its settings, each with its value
@@ -83,12 +103,7 @@ func settingRows(_ *Catalog, env *expr.Env, add func(map[string]any)) {
 }
 
 func collationRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
-	for _, coll := range []struct {
-		oid      pgtypes.OID
-		name     string
-		provider string
-		locale   any
-	}{{collationOID, "default", "d", nil}, {950, "C", "c", "C"}, {951, "POSIX", "c", "POSIX"}} {
+	for _, coll := range collations {
 		add(map[string]any{
 			"oid": oid(coll.oid), "collname": coll.name, "collnamespace": oid(systemOID),
 			"collowner": oid(ownerOID), "collprovider": coll.provider, "collisdeterministic": true,
@@ -97,11 +112,14 @@ func collationRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
 	}
 }
 
+// languages are those that functions are shown in.
+var languages = []struct {
+	oid           pgtypes.OID
+	name, comment string
+}{{langInternalOID, "internal", "built-in functions"}, {langSQLOID, "sql", "SQL-language functions"}}
+
 func languageRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
-	for _, l := range []struct {
-		oid  pgtypes.OID
-		name string
-	}{{12, "internal"}, {langCOID, "c"}, {langSQLOID, "sql"}} {
+	for _, l := range languages {
 		add(map[string]any{"oid": oid(l.oid), "lanname": l.name, "lanowner": oid(ownerOID), "lanpltrusted": l.oid == langSQLOID})
 	}
 }

@@ -86,6 +86,8 @@ var sources = map[string]rowSource{
 	"pg_catalog.pg_type":                                 typeRows,
 	"pg_catalog.pg_proc":                                 procRows,
 	"pg_catalog.pg_operator":                             operatorRows,
+	"pg_catalog.pg_aggregate":                            aggregateRows,
+	"pg_catalog.pg_cast":                                 castRows,
 	"pg_catalog.pg_database":                             databaseRows,
 	"pg_catalog.pg_roles":                                roleRows,
 	"pg_catalog.pg_authid":                               roleRows,

@@ -22,6 +22,7 @@ type Relation struct {
 	Columns    []Column
 	PrimaryKey []int // places in Columns
 	Comment    string
+	AppendOnly bool   // rows can be added, and neither changed nor deleted by statements
 	Definition string // of a view or a SQLFunction: its query
 }
 

@@ -22,7 +22,7 @@ type telemetry struct {
 }
 
 func newTelemetry(oid pgtypes.OID, schema *vector.Schema, kind record.Type, s *section, key []string) *telemetry {
-	rel := &catalog.Relation{OID: oid, Schema: catalog.PublicSchema, Name: schema.Name, Kind: 'r', Comment: s.comment}
+	rel := &catalog.Relation{OID: oid, Schema: catalog.PublicSchema, Name: schema.Name, Kind: 'r', Comment: s.comment, AppendOnly: true}
 	for _, col := range s.columns {
 		rel.Columns = append(rel.Columns, col.Column)
 	}

@@ -43,12 +43,13 @@ type Session interface {
 
 // A Catalog is what functions ask of the catalog.
 type Catalog interface {
-	// NameToOID resolves a possibly qualified name for a reg* type; ok is false if there is none.
+	// NameToOID resolves a possibly qualified name for a reg* type, or of one of
+	// the Kinds; ok is false if there is none.
 	NameToOID(kind pgtypes.OID, name string, path []string) (pgtypes.OID, bool)
 	// OIDToName is the inverse, qualified only if not visible in the path.
 	OIDToName(kind pgtypes.OID, oid pgtypes.OID, path []string) (string, bool)
-	// Describe answers the pg_get_* and *_description functions; what is the function's name.
-	Describe(what string, oid pgtypes.OID, sub int64, path []string) (any, error)
+	// Describe answers a function that asks about objects, by its name and arguments.
+	Describe(what string, args []any, path []string) (any, error)
 }
 
 // Micros converts a time to timestamptz.

@@ -33,6 +33,9 @@ var keywords = sync.OnceValue(func() map[string]bool {
 	return m
 })
 
+// QuoteIdent quotes an identifier if it must be, as quote_ident does.
+func QuoteIdent(name string) string { return quoteIdent(name) }
+
 // quoteIdent quotes an identifier if it must be.
 func quoteIdent(s string) string {
 	safe := s != "" && (s[0] == '_' || s[0] >= 'a' && s[0] <= 'z')

@@ -25,6 +25,7 @@ type impl struct {
 //
 //	f oid name args result flags variadic defaults argnames columns comment
 //	o oid symbol left right result function comment
+//	w as f, of the functions that need OVER; operators run them
 //	a oid name args result kind direct variadic comment
 //
 //go:embed builtins.txt
@@ -38,10 +39,12 @@ var ownText string
 type registryTables struct {
 	functions  map[string][]*Func
 	operators  map[string][]*Func
+	windows    map[string][]*Func
 	aggregates map[string][]*Aggregate
 
 	allFunctions  []*Func
 	allOperators  []*Func
+	allWindows    []*Func
 	allAggregates []*Aggregate
 }
 
@@ -49,6 +52,7 @@ var registry = sync.OnceValue(func() *registryTables {
 	r := &registryTables{
 		functions:  make(map[string][]*Func),
 		operators:  make(map[string][]*Func),
+		windows:    make(map[string][]*Func),
 		aggregates: make(map[string][]*Aggregate),
 	}
 	impls := implementations()
@@ -61,6 +65,10 @@ var registry = sync.OnceValue(func() *registryTables {
 			r.addOperator(f, impls, operatorImpls)
 		case "f":
 			procs = append(procs, f)
+		case "w":
+			fn := function(f, impl{})
+			r.windows[fn.Name] = append(r.windows[fn.Name], fn)
+			r.allWindows = append(r.allWindows, fn)
 		case "a":
 			r.addAggregate(f)
 		}
@@ -76,7 +84,7 @@ func implementations() map[string]impl {
 	all := make(map[string]impl)
 	for _, part := range []func() map[string]impl{
 		arithmeticFunctions, mathFunctions, stringFunctions, patternFunctions, datetimeFunctions,
-		formattingFunctions, jsonFunctions, arrayFunctions, setFunctions, systemFunctions, byteFunctions, telemetryFunctions, histogramFunctions,
+		formattingFunctions, jsonFunctions, arrayFunctions, setFunctions, systemFunctions, catalogFunctions, privilegeFunctions, listFunctions, byteFunctions, telemetryFunctions, histogramFunctions,
 	} {
 		maps.Copy(all, part())
 	}
@@ -159,8 +167,15 @@ func (r *registryTables) addFunction(f []string, impls map[string]impl, operator
 			code = gathering(code, strings.Count(f[3], ","))
 		}
 	}
+	fn := function(f, code)
+	r.functions[fn.Name] = append(r.functions[fn.Name], fn)
+	r.allFunctions = append(r.allFunctions, fn)
+}
+
+// function makes a function of its line.
+func function(f []string, code impl) *Func {
 	fn := &Func{
-		Name: f[2], OID: oid, Args: typesNamed(f[3]), Result: typeNamed(f[4]),
+		Name: f[2], OID: pgtypes.OID(number(f[1])), Args: typesNamed(f[3]), Result: typeNamed(f[4]),
 		Strict: strings.Contains(f[5], "S"), Set: strings.Contains(f[5], "R"), Variadic: f[6] != "",
 		Defaults: number(f[7]), Row: code.row, Vec: code.vec, Rows: code.rows, Comment: f[10],
 	}
@@ -179,8 +194,7 @@ func (r *registryTables) addFunction(f []string, impls map[string]impl, operator
 	if fn.Set && fn.Columns == nil {
 		fn.Columns = []SetColumn{{Name: fn.Name, Type: fn.Result}}
 	}
-	r.functions[fn.Name] = append(r.functions[fn.Name], fn)
-	r.allFunctions = append(r.allFunctions, fn)
+	return fn
 }
 
 // gathering makes an operator's code, which takes an array, that of a variadic
@@ -217,11 +231,17 @@ func Functions(name string) []*Func { return registry().functions[name] }
 // Operators gives the overloads of an operator; a prefix operator has one argument.
 func Operators(symbol string) []*Func { return registry().operators[symbol] }
 
+// Windows gives the overloads of a function that needs OVER.
+func Windows(name string) []*Func { return registry().windows[name] }
+
 // Aggregates gives the overloads of an aggregate.
 func Aggregates(name string) []*Aggregate { return registry().aggregates[name] }
 
 // AllFunctions lists the functions, for pg_proc.
 func AllFunctions() []*Func { return registry().allFunctions }
+
+// AllWindows lists the functions that need OVER, for pg_proc.
+func AllWindows() []*Func { return registry().allWindows }
 
 // AllOperators lists the operators, for pg_operator.
 func AllOperators() []*Func { return registry().allOperators }

@@ -9,31 +9,7 @@ import (
 
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
-	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
-
-// windowFunctions are the functions that need OVER, by name.
-var windowFunctions = map[string][]*expr.Func{
-	"row_number":   {{Name: "row_number", OID: 3100, Result: pgtypes.Int8}},
-	"rank":         {{Name: "rank", OID: 3101, Result: pgtypes.Int8}},
-	"dense_rank":   {{Name: "dense_rank", OID: 3102, Result: pgtypes.Int8}},
-	"percent_rank": {{Name: "percent_rank", OID: 3103, Result: pgtypes.Float8}},
-	"cume_dist":    {{Name: "cume_dist", OID: 3104, Result: pgtypes.Float8}},
-	"ntile":        {{Name: "ntile", OID: 3105, Args: []oid{pgtypes.Int4}, Result: pgtypes.Int4}},
-	"lag": {
-		{Name: "lag", OID: 3106, Args: []oid{pgtypes.Anyelement}, Result: pgtypes.Anyelement},
-		{Name: "lag", OID: 3107, Args: []oid{pgtypes.Anyelement, pgtypes.Int4}, Result: pgtypes.Anyelement},
-		{Name: "lag", OID: 3108, Args: []oid{anyCompatible, pgtypes.Int4, anyCompatible}, Result: anyCompatible},
-	},
-	"lead": {
-		{Name: "lead", OID: 3109, Args: []oid{pgtypes.Anyelement}, Result: pgtypes.Anyelement},
-		{Name: "lead", OID: 3110, Args: []oid{pgtypes.Anyelement, pgtypes.Int4}, Result: pgtypes.Anyelement},
-		{Name: "lead", OID: 3111, Args: []oid{anyCompatible, pgtypes.Int4, anyCompatible}, Result: anyCompatible},
-	},
-	"first_value": {{Name: "first_value", OID: 3112, Args: []oid{pgtypes.Anyelement}, Result: pgtypes.Anyelement}},
-	"last_value":  {{Name: "last_value", OID: 3113, Args: []oid{pgtypes.Anyelement}, Result: pgtypes.Anyelement}},
-	"nth_value":   {{Name: "nth_value", OID: 3114, Args: []oid{pgtypes.Anyelement, pgtypes.Int4}, Result: pgtypes.Anyelement}},
-}
 
 // rankCall binds a function that only works OVER a window.
 func (s *scope) rankCall(n *pg.FuncCall, shown string, fns []*expr.Func) expr.Expr {

@@ -78,7 +78,7 @@ func (s *scope) funcCall(n *pg.FuncCall) expr.Expr {
 	var ranks []*expr.Func
 	if builtin {
 		aggs = expr.Aggregates(name)
-		ranks = windowFunctions[name]
+		ranks = expr.Windows(name)
 	}
 	switch {
 	case len(ranks) > 0 && !n.AggWithinGroup:
