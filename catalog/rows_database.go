@@ -64,7 +64,8 @@ var collations = []struct {
 	comment  string
 }{
 	{collationOID, "default", "d", nil, "database's default collation"},
-	{950, "C", "c", "C", "standard C collation"}, {951, "POSIX", "c", "POSIX", "standard POSIX collation"},
+	{950, "C", "c", "C", "standard C collation"},
+	{951, "POSIX", "c", "POSIX", "standard POSIX collation"},
 }
 
 // A SettingLister is a session that can tell its settings, each with its value
