@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -83,29 +84,35 @@ func mergeBatches(t *table, parts ...*memBatch) *memBatch {
 	return out
 }
 
-// coalesce merges the last batches while they are of like size, up to limit
-// rows: however small the requests are, a scan meets few batches, and every
-// row is copied about log2(limit / rows of a request) times. The first frozen
-// ones stay as they are.
+// mergeFan is how many batches of like size are merged into one.
+const mergeFan = 8
+
+// coalesce merges the last batches, mergeFan of like size at a time, up to
+// limit rows: however small the requests are, a scan meets few batches, and
+// every row is copied about log8(limit / rows of a request) times. The first
+// frozen ones stay as they are.
 func coalesce(t *table, list []*memBatch, frozen, limit int) []*memBatch {
-	n := 0 // how many of the last to merge
-	size := 0
-	for i := len(list) - 1; i >= frozen; i-- {
-		rows := list[i].rows.N
-		if n > 0 && rows > 2*size || size+rows > limit {
-			break
+	for {
+		n, size, full := 0, 0, false // how many of the last to merge, and their rows
+		for i := len(list) - 1; i >= frozen && sizeClass(list[i]) <= sizeClass(list[len(list)-1]); i-- {
+			if full = size+list[i].rows.N > limit; full {
+				break
+			}
+			size += list[i].rows.N
+			n++
 		}
-		size += rows
-		n++
+		if n < mergeFan && !(full && n >= 2 && 2*size >= limit) {
+			return list
+		}
+		at := len(list) - n
+		merged := mergeBatches(t, list[at:]...)
+		// A view may share the array: the merged batch needs a new one.
+		list = append(slices.Clone(list[:at]), merged)
 	}
-	if n < 2 {
-		return list
-	}
-	at := len(list) - n
-	merged := mergeBatches(t, list[at:]...)
-	// A view may share the array: the merged batch needs a new one.
-	return append(slices.Clone(list[:at]), merged)
 }
+
+// sizeClass is equal for batches of like size.
+func sizeClass(b *memBatch) int { return bits.Len(uint(b.rows.N)) / 3 }
 
 // kill gives a copy of b in which rows are dead, and how many were not before.
 func (b *memBatch) kill(rows []int) (*memBatch, int) {
