@@ -55,12 +55,15 @@ func (db *DB) Append(ctx context.Context, r Request) error {
 	}
 	p := &pending{header: r.Header, table: t, rows: r.Rows, items: r.Items}
 	e := &entry{header: r.Header, parts: []*pending{p}, done: make(chan struct{})}
-	if first, repeats := db.requests.claim(e); repeats {
+	if first, lsn, repeats := db.requests.claim(e); repeats {
 		db.counters.repeated.Add(1)
-		if first == nil {
-			return nil
+		if first != nil {
+			if err := db.outcome(ctx, first); err != nil {
+				return err
+			}
+			lsn = first.header.LSN
 		}
-		return db.outcome(ctx, first)
+		return db.confirmed(ctx, lsn)
 	}
 	if err := db.enqueue(e, record.Compress(r.Header.Codec, r.Body)); err != nil {
 		db.requests.abandon(e, err)

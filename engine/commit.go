@@ -9,7 +9,8 @@ import (
 
 // Commit makes a write set durable and visible as one record, as Append does
 // for a request, and gives its LSN. Where a row has another version than the
-// one that was seen it gives ErrConflict, and nothing was written.
+// one that was seen it gives ErrConflict, and nothing was written. No row comes
+// twice in a write set.
 func (db *DB) Commit(ctx context.Context, ws *WriteSet) (lsn uint64, err error) {
 	if err := db.Err(); err != nil {
 		return 0, err
@@ -123,7 +124,9 @@ func (db *DB) enqueueVerified(e *entry, ws *WriteSet, body *record.WriteSetBody)
 
 func keyedName(table uint8, key []byte) string { return string(append([]byte{table}, key...)) }
 
-// forgetOnWay notes that records have been applied.
+// forgetOnWay notes that records have been applied. They are visible already,
+// so a later record that saw them may be on its way with the same rows: its
+// mark stays.
 func (db *DB) forgetOnWay(applied []*entry) {
 	for _, e := range applied {
 		if len(e.keyed) == 0 {
@@ -132,7 +135,9 @@ func (db *DB) forgetOnWay(applied []*entry) {
 		db.appendMu.Lock()
 		db.keyedApplied = e.header.LSN
 		for _, k := range e.keyed {
-			delete(db.keyedOnWay, keyedName(k.table, k.key))
+			if name := keyedName(k.table, k.key); db.keyedOnWay[name] == k.lsn {
+				delete(db.keyedOnWay, name)
+			}
 		}
 		db.appendMu.Unlock()
 	}

@@ -49,21 +49,21 @@ func (w *requestWindow) takes(h record.Header) bool { return w.window > 0 && h.H
 func (w *requestWindow) within(a, b int64) bool { return max(a, b)-min(a, b) <= int64(w.window) }
 
 // claim enters a request that is about to be written. If it repeats one, that
-// one is given: nil if it is visible already.
-func (w *requestWindow) claim(e *entry) (first *entry, repeats bool) {
+// one is given: its entry while it is on its way, its LSN once it is visible.
+func (w *requestWindow) claim(e *entry) (first *entry, lsn uint64, repeats bool) {
 	if !w.takes(e.header) {
-		return nil, false
+		return nil, 0, false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if first, ok := w.onWay[e.header.Hash]; ok {
-		return first, true
+		return first, 0, true
 	}
 	if seen, ok := w.known[e.header.Hash]; ok && w.within(seen.ReceiveNanos, e.header.ReceiveNanos) {
-		return nil, true
+		return nil, seen.LSN, true
 	}
 	w.onWay[e.header.Hash] = e
-	return nil, false
+	return nil, 0, false
 }
 
 // abandon takes out a request of which nothing was written, and tells those

@@ -156,10 +156,10 @@ func TestRequestWindowFailure(t *testing.T) {
 		return &entry{header: record.Header{Type: record.Logs, Hash: [16]byte{1}, ReceiveNanos: 5}, done: make(chan struct{})}
 	}
 	first := newEntry()
-	if _, repeats := w.claim(first); repeats {
+	if _, _, repeats := w.claim(first); repeats {
 		t.Fatal("the first is taken for a repetition")
 	}
-	got, repeats := w.claim(newEntry())
+	got, _, repeats := w.claim(newEntry())
 	if !repeats || got != first {
 		t.Fatal("the second does not wait for the first")
 	}
@@ -168,14 +168,14 @@ func TestRequestWindowFailure(t *testing.T) {
 		t.Errorf("the second got %v", got.err)
 	}
 	third := newEntry()
-	if _, repeats := w.claim(third); repeats {
+	if _, _, repeats := w.claim(third); repeats {
 		t.Fatal("a request that was not written is remembered")
 	}
 	third.header.LSN = 7
 	w.written(third.header)
 	third.err = ErrFailed
 	w.settle(third)
-	if _, repeats := w.claim(newEntry()); repeats {
+	if _, _, repeats := w.claim(newEntry()); repeats {
 		t.Fatal("a request that failed is remembered")
 	}
 }

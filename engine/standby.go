@@ -91,6 +91,7 @@ func (db *DB) enqueueShipped(e *entry, f wal.Frame) error {
 		return walError(err)
 	}
 	e.synced = synced
+	db.requests.written(f.Header) // for the leader that this store may become
 	db.queue <- e
 	return nil
 }

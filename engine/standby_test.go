@@ -205,3 +205,52 @@ func TestStandbyRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A request that is sent again is not acknowledged before the first could be.
+func TestRequiredAcksOfRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &testStandby{}
+		o := testOptions(vfs.NewMem())
+		o.WAL.Sinks, o.WAL.RequiredAcks, o.AckTimeout = []wal.Sink{sink}, 1, 20*time.Second
+		leader := mustOpen(t, o)
+		for range 2 {
+			if err := leader.Append(context.Background(), hashedRequest(record.Logs, "1 a\n")); !errors.Is(err, ErrUnconfirmed) {
+				t.Errorf("while the standby is down: %v", err)
+			}
+		}
+		fresh := testOptions(vfs.NewMem())
+		fresh.Standby = true
+		standby := mustOpen(t, fresh)
+		sink.set(standby)
+		if err := leader.Append(context.Background(), hashedRequest(record.Logs, "1 a\n")); err != nil {
+			t.Error(err)
+		}
+		for _, db := range []*DB{leader, standby} {
+			countLogs(t, db, 1)
+		}
+		if err := errors.Join(leader.Close(), standby.Close()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A standby that is started as a leader knows the requests that its leader took.
+func TestStandbyKnowsRequests(t *testing.T) {
+	o := testOptions(vfs.NewMem())
+	o.Standby = true
+	db := mustOpen(t, o)
+	r := hashedRequest(record.Logs, "590 a\n")
+	r.Header.LSN, r.Header.ReceiveNanos = 1, minuteNanos(arrivalMinute)
+	frame := wal.Frame{Header: r.Header, Payload: record.Compress(r.Header.Codec, r.Body)}
+	if err := db.Ship(context.Background(), []wal.Frame{frame}); err != nil {
+		t.Fatal(err)
+	}
+	mustCheckpoint(t, db)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Standby = false
+	db = mustOpenChecked(t, o)
+	mustSend(t, db, arrivalMinute+1, "590 a\n")
+	countLogs(t, db, 1)
+}
