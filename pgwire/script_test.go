@@ -286,6 +286,12 @@ func (c *client) describe(typ byte, body []byte) string {
 			}
 		}
 		return out
+	case 'H':
+		var m pgproto3.CopyOutResponse
+		must(&m)
+		return fmt.Sprintf("CopyOutResponse format %d columns %d", m.OverallFormat, m.ColumnFormatCodes)
+	case 'd':
+		return fmt.Sprintf("CopyData %q", body)
 	case 'C':
 		return "CommandComplete " + strings.TrimSuffix(string(body), "\x00")
 	case 'E', 'N':
@@ -306,7 +312,7 @@ func (c *client) describe(typ byte, body []byte) string {
 	}
 	name, ok := map[byte]string{
 		'1': "ParseComplete", '2': "BindComplete", '3': "CloseComplete", 'n': "NoData",
-		's': "PortalSuspended", 'I': "EmptyQueryResponse",
+		's': "PortalSuspended", 'I': "EmptyQueryResponse", 'c': "CopyDone",
 	}[typ]
 	if !ok {
 		return fmt.Sprintf("unknown message %q", typ)

@@ -21,6 +21,7 @@ import (
 //	types           a row of every kind of column, and a row of NULLs
 //	echo            one row of the parameters, as text and format
 //	sum $1 $2       one int8, of two parameters
+//	copy N [bad]    N rows of COPY TO STDOUT, and perhaps an error
 //	declare NAME N  a portal of "rows N" that outlives its transaction if NAME is upper case
 //	fetch NAME N    rows of a portal
 //	prepare NAME STATEMENT, deallocate, close all, begin, commit, rollback
@@ -94,7 +95,7 @@ func (s *toySession) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([
 func toyFits(words []string) bool {
 	args := map[string]string{
 		"rows": "n", "wide": "nn", "declare": "wn", "fetch": "wn", "prepare": "ww", "sum": "ww", "set": "ww",
-		"fail": "ww", "many": "n", "nap": "n",
+		"fail": "ww", "many": "n", "nap": "n", "copy": "n",
 	}[words[0]]
 	if len(words) <= len(args) {
 		return false
@@ -230,6 +231,18 @@ func (p *toyPortal) Run(ctx context.Context, w *RowWriter, maxRows int) (tag str
 		return "SELECT 1", false, w.WriteRow(p.values)
 	case "sum":
 		return "SELECT 1", false, w.WriteRow([]any{p.values[0].(int64) + p.values[1].(int64)})
+	case "copy":
+		w.BeginCopy(2, false)
+		for i := range p.arg(1) {
+			if err := w.CopyData(fmt.Appendf(nil, "%d\trow %d\n", i, i)); err != nil {
+				return "", false, err
+			}
+		}
+		if len(p.words) > 2 {
+			return "", false, pgerr.New(pgerr.DivisionByZero, "division by zero")
+		}
+		w.EndCopy()
+		return "COPY " + p.words[1], false, nil
 	case "declare":
 		list, err := s.Parse(ctx, "rows "+p.words[2], nil)
 		if err != nil {
