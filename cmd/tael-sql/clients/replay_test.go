@@ -34,6 +34,7 @@ type capture struct {
 		Simple   []struct {
 			Error string
 			Cols  [][2]any
+			Tag   string
 		} `json:"simple_response"`
 	}
 }
@@ -100,7 +101,7 @@ func translate(sql string, oids map[string]string) string {
 		}
 		return out + p[4]
 	})
-	sql = strings.ReplaceAll(sql, "'slow_spans'::", "'traces'::")
+	sql = strings.ReplaceAll(sql, "'slow_spans'", "'traces'")
 	return objectRef.ReplaceAllStringFunc(sql, func(m string) string {
 		name := objectRef.FindStringSubmatch(m)[1]
 		if name == "slow_spans" {
@@ -136,6 +137,16 @@ func prelude(sql string) string {
 	return out
 }
 
+// empty says that PostgreSQL answered with rows where there are none.
+func (c *capture) empty(rows int) bool {
+	for _, r := range c.Expect.Simple {
+		if n, ok := strings.CutPrefix(r.Tag, "SELECT "); ok && n != "0" {
+			return rows == 0
+		}
+	}
+	return false
+}
+
 // replay runs a statement on a connection and says what is wrong, "" if nothing.
 func replay(conn *pgconn.PgConn, c *capture, sql string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -147,10 +158,11 @@ func replay(conn *pgconn.PgConn, c *capture, sql string) string {
 	var fields []pgconn.FieldDescription
 	var params []uint32
 	var err error
+	rows := -1
 	if c.Protocol == "extended" {
 		fields, params, err = runExtended(ctx, conn, sql, c.Declared)
 	} else {
-		fields, err = runSimple(ctx, conn, sql)
+		fields, rows, err = runSimple(ctx, conn, sql)
 	}
 	if err != nil {
 		e, ok := errors.AsType[*pgconn.PgError](err)
@@ -175,6 +187,9 @@ func replay(conn *pgconn.PgConn, c *capture, sql string) string {
 	if !c.gave(got) {
 		return fmt.Sprintf("columns %v, not %v", got, c.Expect.Columns)
 	}
+	if c.empty(rows) {
+		return "no rows"
+	}
 	declared := slices.ContainsFunc(c.Declared, func(oid uint32) bool { return oid != 0 })
 	if c.Expect.Params != nil && !declared && !slices.Equal(params, c.Expect.Params) {
 		return fmt.Sprintf("parameters %v, not %v", params, c.Expect.Params)
@@ -194,19 +209,22 @@ func runExtended(ctx context.Context, conn *pgconn.PgConn, sql string, declared 
 	return st.Fields, st.ParamOIDs, result.Err
 }
 
-// runSimple gives the columns of the last result that has any.
-func runSimple(ctx context.Context, conn *pgconn.PgConn, sql string) (fields []pgconn.FieldDescription, err error) {
+// runSimple gives the columns of the last result that has any, and its rows' number.
+func runSimple(ctx context.Context, conn *pgconn.PgConn, sql string) (fields []pgconn.FieldDescription, rows int, err error) {
 	results := conn.Exec(ctx, sql)
 	for results.NextResult() {
 		r := results.ResultReader()
 		if f := r.FieldDescriptions(); len(f) > 0 {
-			fields = slices.Clone(f)
+			fields, rows = slices.Clone(f), 0
+		}
+		for r.NextRow() {
+			rows++
 		}
 		if _, err := r.Close(); err != nil {
-			return nil, errors.Join(err, results.Close())
+			return nil, 0, errors.Join(err, results.Close())
 		}
 	}
-	return fields, results.Close()
+	return fields, rows, results.Close()
 }
 
 // Every captured statement gives the columns, types and SQLSTATEs that
