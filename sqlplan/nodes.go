@@ -280,7 +280,7 @@ func (c *compiler) limit(n *bind.Limit) (*stage, error) {
 		return nil, err
 	}
 	top := 0
-	if count >= 0 && count+offset > 0 && count+offset <= maxTopN {
+	if n.Ties == nil && count >= 0 && count+offset > 0 && count+offset <= maxTopN {
 		top = int(count + offset)
 	}
 	s, err := c.limitInput(n.Input, top)
@@ -291,7 +291,18 @@ func (c *compiler) limit(n *bind.Limit) (*stage, error) {
 	if count >= 0 {
 		step.Rows = min(step.Rows, count)
 	}
-	return &stage{readers: []vector.Reader{exec.Limit(s.reader(), offset, count)}, cols: s.cols, step: step}, nil
+	reader := exec.Limit(s.reader(), offset, count)
+	if n.Ties != nil {
+		if count < 0 {
+			return nil, pgerr.New(pgerr.InvalidRowCountInLimit, "row count cannot be null in FETCH FIRST ... WITH TIES clause")
+		}
+		var keys []expr.Expr
+		for _, k := range c.resolveKeys(n.Ties, s.cols) {
+			keys = append(keys, k.Expr)
+		}
+		reader = exec.LimitWithTies(c.env, s.reader(), keys, offset, count)
+	}
+	return &stage{readers: []vector.Reader{reader}, cols: s.cols, step: step}, nil
 }
 
 // limitInput compiles what a LIMIT stands on: a sort below it, also below a

@@ -145,7 +145,7 @@ func (r *rewriter) node(n bind.Node) bind.Node {
 	case *bind.Sort:
 		return &bind.Sort{Input: r.node(n.Input), Keys: r.keys(n.Keys)}
 	case *bind.Limit:
-		return &bind.Limit{Input: r.node(n.Input), Count: r.expr(n.Count), Offset: r.expr(n.Offset)}
+		return &bind.Limit{Input: r.node(n.Input), Count: r.expr(n.Count), Offset: r.expr(n.Offset), Ties: r.keys(n.Ties)}
 	case *bind.SetOp:
 		c := *n
 		c.Left, c.Right = r.node(n.Left), r.node(n.Right)

@@ -80,9 +80,15 @@ func (s *subqueryExpr) Eval(env *expr.Env, row []any) (any, error) {
 			elems[i] = r[0]
 		}
 		return pgtypes.NewArray(pgtypes.ElemOf(s.Typ.OID), elems), nil
-	default:
-		return s.quantified(env, row, rows)
+	case bind.Row:
+		if len(rows) == 0 {
+			return nil, nil
+		}
+		if len(rows) > 1 {
+			return nil, pgerr.New(pgerr.CardinalityViolation, "more than one row returned by a subquery used as an expression")
+		}
 	}
+	return s.quantified(env, row, rows)
 }
 
 // Vec evaluates row by row: results are cached by outer values.
@@ -130,7 +136,7 @@ func (s *subqueryExpr) limited() bind.Node {
 	switch s.Kind {
 	case bind.Exists:
 		n = 1
-	case bind.Scalar:
+	case bind.Scalar, bind.Row:
 		n = 2
 	default:
 		return s.Plan
@@ -167,29 +173,45 @@ func (s *subqueryExpr) quantified(env *expr.Env, row []any, rows [][]any) (any, 
 	return all, nil
 }
 
-// compare joins the comparisons of one row by AND.
+// compare compares the tests with one row, as rows are compared: = needs all
+// fields, <> needs one, and of < and the like the first pair that differs
+// decides.
 func (s *subqueryExpr) compare(env *expr.Env, tests, row []any) (any, error) {
-	null := false
-	for i, op := range s.Ops {
+	ask := func(op *expr.Func, i int) (any, error) {
 		if tests[i] == nil || row[i] == nil {
-			null = true
-			continue
+			return nil, nil
 		}
-		call := &expr.Call{Fn: op, Typ: pgtypes.Of(pgtypes.Bool)}
-		v, err := op.Row(env, call, []any{tests[i], row[i]})
-		if err != nil {
+		return op.Row(env, &expr.Call{Fn: op, Typ: pgtypes.Of(pgtypes.Bool)}, []any{tests[i], row[i]})
+	}
+	for i, eq := range s.Equals {
+		same, err := ask(eq, i)
+		if err != nil || same == nil {
 			return nil, err
 		}
-		if v == nil {
+		if same == false {
+			return ask(s.Ops[i], i)
+		}
+	}
+	if n := len(s.Ops) - 1; s.Equals != nil {
+		return ask(s.Ops[n], n)
+	}
+	decisive := s.Ops[0].Operator == "<>" && len(s.Ops) > 1
+	null := false
+	for i, op := range s.Ops {
+		v, err := ask(op, i)
+		switch {
+		case err != nil:
+			return nil, err
+		case v == nil:
 			null = true
-		} else if !v.(bool) {
-			return false, nil
+		case v == decisive:
+			return decisive, nil
 		}
 	}
 	if null {
 		return nil, nil
 	}
-	return true, nil
+	return !decisive, nil
 }
 
 // semiJoins turns conjuncts of a filter that are EXISTS, NOT EXISTS or

@@ -99,6 +99,9 @@ func (f *formatter) node(n Node, depth int) {
 		if v.Offset != nil {
 			parts = append(parts, "offset="+v.Offset.String())
 		}
+		if v.Ties != nil {
+			parts = append(parts, "with ties")
+		}
 		f.line(depth, "%s", strings.Join(parts, " "))
 	case *SetOp:
 		all := ""

@@ -30,8 +30,8 @@ type groupKey struct {
 const maxGroupingSets = 4096
 
 // groupBy binds GROUP BY with its grouping sets.
-func (s *scope) groupBy(list []*pg.Node, targets *[]target) {
-	g := &s.grouped
+func (s *scope) groupBy(n *pg.SelectStmt, targets *[]target) {
+	g, list := &s.grouped, n.GroupClause
 	if len(list) == 0 {
 		return
 	}
@@ -56,6 +56,15 @@ func (s *scope) groupBy(list []*pg.Node, targets *[]target) {
 	}
 	if plain {
 		return
+	}
+	if n.GroupDistinct {
+		var kept [][]int
+		for _, set := range sets {
+			if !slices.ContainsFunc(kept, func(k []int) bool { return slices.Equal(k, set) }) {
+				kept = append(kept, set)
+			}
+		}
+		sets = kept
 	}
 	g.sets = sets
 }

@@ -217,24 +217,44 @@ func (b *binder) scalarArray(schema, op string, left, right expr.Expr, all bool,
 
 // distinctFrom binds IS [NOT] DISTINCT FROM by equality.
 func (s *scope) distinctFrom(n *pg.A_Expr) expr.Expr {
-	b := s.b
 	l, r := s.expr(n.Lexpr), s.expr(n.Rexpr)
-	not := n.Kind == pg.A_Expr_Kind_AEXPR_NOT_DISTINCT
+	return s.b.isDistinct(l, r, n.Kind == pg.A_Expr_Kind_AEXPR_NOT_DISTINCT, n.Location)
+}
+
+// isDistinct compares rows field by field.
+func (b *binder) isDistinct(l, r expr.Expr, not bool, location int32) expr.Expr {
+	if isRowExpr(l) && isRowExpr(r) {
+		left, right := rowArgs(l), rowArgs(r)
+		if len(left) != len(right) {
+			b.fail(location, pgerr.SyntaxError, "unequal number of entries in row expressions")
+		}
+		fields := make([]expr.Expr, len(left))
+		for i := range left {
+			fields[i] = b.isDistinct(left[i], right[i], not, location)
+		}
+		if len(fields) == 0 {
+			return b.mark(&expr.Const{Typ: typeOf(pgtypes.Bool), Val: not}, location)
+		}
+		if not {
+			return b.mark(newAnd(fields), location)
+		}
+		return b.mark(newOr(fields), location)
+	}
 	isNull := func(e expr.Expr) bool {
 		c, ok := e.(*expr.Const)
 		return ok && c.Val == nil
 	}
 	switch {
 	case isNull(r):
-		return b.mark(&expr.IsNull{Arg: b.known(l), Negate: !not}, n.Location)
+		return b.mark(&expr.IsNull{Arg: b.known(l), Negate: !not}, location)
 	case isNull(l):
-		return b.mark(&expr.IsNull{Arg: b.known(r), Negate: !not}, n.Location)
+		return b.mark(&expr.IsNull{Arg: b.known(r), Negate: !not}, location)
 	}
-	eq, ok := b.operator("", "=", l, r, n.Location).(*expr.Call)
+	eq, ok := b.operator("", "=", l, r, location).(*expr.Call)
 	if !ok {
-		b.fail(n.Location, pgerr.FeatureNotSupported, "IS DISTINCT FROM of rows is not supported")
+		b.fail(location, pgerr.FeatureNotSupported, "IS DISTINCT FROM of rows is not supported")
 	}
-	return b.mark(&expr.IsDistinct{Eq: eq.Fn, Left: eq.Args[0], Right: eq.Args[1], Negate: not}, n.Location)
+	return b.mark(&expr.IsDistinct{Eq: eq.Fn, Left: eq.Args[0], Right: eq.Args[1], Negate: not}, location)
 }
 
 // inList binds x IN (…): constants by one list of their common type, the rest

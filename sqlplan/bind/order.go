@@ -187,9 +187,6 @@ func (b *binder) checkEquality(typ pgtypes.Type, location int32) {
 
 // limit binds LIMIT and OFFSET.
 func (s *scope) limit(n *pg.SelectStmt) (count, offset expr.Expr) {
-	if n.LimitOption == pg.LimitOption_LIMIT_OPTION_WITH_TIES {
-		panic(pgerr.New(pgerr.FeatureNotSupported, "FETCH FIRST WITH TIES is not supported"))
-	}
 	one := func(n *pg.Node, c clause, name string) expr.Expr {
 		if n == nil {
 			return nil
@@ -214,7 +211,14 @@ func (s *scope) limit(n *pg.SelectStmt) (count, offset expr.Expr) {
 	// PostgreSQL looks at OFFSET first.
 	offset = one(n.LimitOffset, inOffset, "OFFSET")
 	count = one(n.LimitCount, inLimit, "LIMIT")
+	if withTies(n) && count == nil {
+		panic(pgerr.New(pgerr.InvalidRowCountInLimit, "row count cannot be null in FETCH FIRST ... WITH TIES clause"))
+	}
 	return count, offset
+}
+
+func withTies(n *pg.SelectStmt) bool {
+	return n.LimitOption == pg.LimitOption_LIMIT_OPTION_WITH_TIES
 }
 
 // orderPlain applies ORDER BY and LIMIT to VALUES and set operations, whose
@@ -258,5 +262,5 @@ func (b *binder) orderPlain(n *pg.SelectStmt, r relation, outer *scope, ctes *ct
 	if len(order) > 0 {
 		node = sortNode(node, targets, order)
 	}
-	return trim(limitNode(node, count, offset), targets)
+	return trim(limitNode(node, count, offset, withTies(n)), targets)
 }

@@ -33,7 +33,7 @@ func push(n Node, conds []expr.Expr) Node {
 		down, stay := split(conds, movable)
 		return keep(&Sort{Input: push(v.Input, down), Keys: v.Keys}, stay)
 	case *Limit:
-		return keep(&Limit{Input: place(v.Input), Count: v.Count, Offset: v.Offset}, conds)
+		return keep(&Limit{Input: place(v.Input), Count: v.Count, Offset: v.Offset, Ties: v.Ties}, conds)
 	case *SetOp:
 		return pushSetOp(v, conds)
 	case *Modify:

@@ -113,10 +113,12 @@ type (
 	}
 
 	// A Limit skips Offset rows and gives up to Count. Both are nil or
-	// expressions without columns.
+	// expressions without columns. With Ties, the keys of the Sort below, it
+	// also gives the rows that are equal to the last one.
 	Limit struct {
 		Input         Node
 		Count, Offset expr.Expr
+		Ties          []expr.SortKey
 	}
 
 	// A SetOp combines two inputs with the same column types.
@@ -208,20 +210,24 @@ type Subquery struct {
 	Outer []Column
 	Typ   pgtypes.Type
 
-	// For Any and All: Test Op row, for each row of Plan. Tests has several for
-	// (a, b) IN (SELECT …), joined by AND.
-	Tests []expr.Expr
-	Ops   []*expr.Func
+	// For Any, All and Row: Test Op row, for each row of Plan. Tests has several
+	// for (a, b) IN (SELECT …), which compare as rows do; Equals is their
+	// equality, where < and the like need it.
+	Tests  []expr.Expr
+	Ops    []*expr.Func
+	Equals []*expr.Func
 }
 
 // A SubqueryKind is what a Subquery gives.
 type SubqueryKind uint8
 
-// The kinds: one value, whether a row exists, Test op ANY/ALL, ARRAY(SELECT …).
+// The kinds: one value, whether a row exists, Test op ANY/ALL, ARRAY(SELECT …),
+// Tests op the one row.
 const (
 	Scalar SubqueryKind = iota + 1
 	Exists
 	Any
 	All
 	Array
+	Row
 )

@@ -93,7 +93,7 @@ func (m *planMapper) node(n Node) Node {
 	case *Sort:
 		return &Sort{Input: m.node(v.Input), Keys: mapKeys(v.Keys, m.f)}
 	case *Limit:
-		return &Limit{Input: m.node(v.Input), Count: m.expr(v.Count), Offset: m.expr(v.Offset)}
+		return &Limit{Input: m.node(v.Input), Count: m.expr(v.Count), Offset: m.expr(v.Offset), Ties: mapKeys(v.Ties, m.expr)}
 	case *SetOp:
 		cp := *v
 		cp.Left, cp.Right = m.node(v.Left), m.node(v.Right)
@@ -256,6 +256,9 @@ func nodeExprs(n Node) []expr.Expr {
 		}
 	case *Limit:
 		add(v.Count, v.Offset)
+		for _, k := range v.Ties {
+			add(k.Expr)
+		}
 	case *Modify:
 		for _, it := range v.Returning {
 			add(it.Expr)

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/tael-sql/tael-sql/internal/expr"
@@ -69,7 +71,7 @@ func (b *binder) selectRaw(n *pg.SelectStmt, outer *scope, ctes *cteScope) relat
 // checkLocking refuses FOR UPDATE where PostgreSQL does; elsewhere it has no
 // effect, since rows that others change are not seen anyway.
 func (b *binder) checkLocking(n *pg.SelectStmt) {
-	lock := "FOR UPDATE"
+	lock := lockName(n)
 	switch {
 	case n.Op != pg.SetOperation_SETOP_NONE:
 		panic(pgerr.New(pgerr.FeatureNotSupported, "%s is not allowed with UNION/INTERSECT/EXCEPT", lock))
@@ -77,6 +79,42 @@ func (b *binder) checkLocking(n *pg.SelectStmt) {
 		panic(pgerr.New(pgerr.FeatureNotSupported, "%s is not allowed with DISTINCT clause", lock))
 	case len(n.GroupClause) > 0:
 		panic(pgerr.New(pgerr.FeatureNotSupported, "%s is not allowed with GROUP BY clause", lock))
+	}
+}
+
+func lockName(n *pg.SelectStmt) string {
+	return map[pg.LockClauseStrength]string{
+		pg.LockClauseStrength_LCS_FORUPDATE: "FOR UPDATE", pg.LockClauseStrength_LCS_FORNOKEYUPDATE: "FOR NO KEY UPDATE",
+		pg.LockClauseStrength_LCS_FORSHARE: "FOR SHARE", pg.LockClauseStrength_LCS_FORKEYSHARE: "FOR KEY SHARE",
+	}[n.LockingClause[0].GetLockingClause().Strength]
+}
+
+// checkLocked refuses FOR UPDATE by what the bound query turned out to hold.
+func (s *scope) checkLocked(n *pg.SelectStmt, targets []target, aggregated bool) {
+	if len(n.LockingClause) == 0 {
+		return
+	}
+	lock := lockName(n)
+	refuse := func(what string) {
+		panic(pgerr.New(pgerr.FeatureNotSupported, "%s is not allowed with %s", lock, what))
+	}
+	switch {
+	case n.HavingClause != nil:
+		refuse("HAVING clause")
+	case aggregated:
+		refuse("aggregate functions")
+	case len(s.windows.calls) > 0:
+		refuse("window functions")
+	case slices.ContainsFunc(targets, func(t target) bool { return containsSet(t.expr) }):
+		refuse("set-returning functions in the target list")
+	}
+	for _, l := range n.LockingClause {
+		for _, r := range l.GetLockingClause().LockedRels {
+			name := r.GetRangeVar()
+			if !slices.ContainsFunc(s.items, func(src *source) bool { return src.alias == name.Relname }) {
+				s.b.fail(name.Location, pgerr.UndefinedTable, "relation \"%s\" in %s clause not found in FROM clause", name.Relname, lock)
+			}
+		}
 	}
 }
 
@@ -96,7 +134,7 @@ func (b *binder) plainSelect(n *pg.SelectStmt, outer *scope, ctes *cteScope) rel
 	}
 	var order []sortSpec
 	s.in(inOrderBy, func() { order = s.orderBy(n.SortClause, &targets) })
-	s.in(inGroupBy, func() { s.groupBy(n.GroupClause, &targets) })
+	s.in(inGroupBy, func() { s.groupBy(n, &targets) })
 	distinctOn := s.distinct(n, &targets, order)
 	count, offset := s.limit(n)
 	for i := range targets {
@@ -109,6 +147,7 @@ func (b *binder) plainSelect(n *pg.SelectStmt, outer *scope, ctes *cteScope) rel
 	if having != nil {
 		node = filter(node, having)
 	}
+	s.checkLocked(n, targets, isAggregate(node))
 	node = s.window(node)
 	node = b.project(node, targets)
 	if len(n.DistinctClause) > 0 && distinctOn == nil {
@@ -124,8 +163,14 @@ func (b *binder) plainSelect(n *pg.SelectStmt, outer *scope, ctes *cteScope) rel
 		}
 		node = &Distinct{Input: node, On: on}
 	}
-	node = limitNode(node, count, offset)
+	node = limitNode(node, count, offset, withTies(n))
 	return trim(node, targets)
+}
+
+// isAggregate reports whether a query's node groups, below its HAVING.
+func isAggregate(n Node) bool {
+	_, ok := n.(*Aggregate)
+	return ok
 }
 
 func filter(n Node, cond expr.Expr) Node {
@@ -135,11 +180,21 @@ func filter(n Node, cond expr.Expr) Node {
 	return &Filter{Input: n, Cond: cond}
 }
 
-func limitNode(n Node, count, offset expr.Expr) Node {
+func limitNode(n Node, count, offset expr.Expr, ties bool) Node {
 	if count == nil && offset == nil {
 		return n
 	}
-	return &Limit{Input: n, Count: count, Offset: offset}
+	limit := &Limit{Input: n, Count: count, Offset: offset}
+	if !ties {
+		return limit
+	}
+	if d, ok := n.(*Distinct); ok { // DISTINCT ON stands over the Sort
+		n = d.Input
+	}
+	if sort, ok := n.(*Sort); ok {
+		limit.Ties = sort.Keys
+	}
+	return limit
 }
 
 func sortNode(n Node, targets []target, order []sortSpec) Node {

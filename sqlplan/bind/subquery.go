@@ -37,7 +37,7 @@ func (q *Subquery) Vec(*expr.Env, *vector.Batch) (*vector.Column, error) {
 
 // String implements expr.Expr.
 func (q *Subquery) String() string {
-	kind := [...]string{Scalar: "", Exists: "EXISTS ", Any: "ANY ", All: "ALL ", Array: "ARRAY "}[q.Kind]
+	kind := [...]string{Scalar: "", Exists: "EXISTS ", Any: "ANY ", All: "ALL ", Array: "ARRAY ", Row: ""}[q.Kind]
 	var tests strings.Builder
 	for i, t := range q.Tests {
 		tests.WriteString(t.String() + " " + q.Ops[i].Operator + " ")
@@ -82,7 +82,8 @@ func (b *binder) newSubquery() *Subquery {
 	return &Subquery{N: b.subqueries, Typ: typeOf(pgtypes.Bool)}
 }
 
-// quantified binds x IN (SELECT …), x op ANY (SELECT …) and ALL.
+// quantified binds x IN (SELECT …), x op ANY (SELECT …) and ALL, and the
+// comparison with one row.
 func (s *scope) quantified(n *pg.SubLink, q *Subquery, r relation) expr.Expr {
 	b := s.b
 	op := "="
@@ -90,8 +91,11 @@ func (s *scope) quantified(n *pg.SubLink, q *Subquery, r relation) expr.Expr {
 		_, op = splitName(n.OperName)
 	}
 	q.Kind = Any
-	if n.SubLinkType == pg.SubLinkType_ALL_SUBLINK {
+	switch n.SubLinkType {
+	case pg.SubLinkType_ALL_SUBLINK:
 		q.Kind = All
+	case pg.SubLinkType_ROWCOMPARE_SUBLINK:
+		q.Kind = Row
 	}
 	var tests []expr.Expr
 	if row := n.Testexpr.GetRowExpr(); row != nil {
@@ -105,13 +109,22 @@ func (s *scope) quantified(n *pg.SubLink, q *Subquery, r relation) expr.Expr {
 	if len(tests) > len(r.cols) {
 		b.fail(n.Location, pgerr.SyntaxError, "subquery has too few columns")
 	}
-	if len(tests) > 1 && op != "=" && (op != "<>" || q.Kind != All) {
-		b.fail(n.Location, pgerr.FeatureNotSupported, "comparing rows with %s over a sub-query is not supported", op)
+	switch op {
+	case "=", "<>", "<", "<=", ">", ">=":
+	default:
+		if len(tests) > 1 {
+			panic(pgerr.New(pgerr.FeatureNotSupported, "could not determine interpretation of row comparison operator %s", op).
+				WithHint("Row comparison operators must be associated with btree operator families.").At(b.at(n.Location)))
+		}
 	}
 	for i, t := range tests {
 		call, ok := b.operator("", op, t, ref(r.cols[i]), n.Location).(*expr.Call)
 		if !ok || call.Typ.OID != pgtypes.Bool {
 			b.fail(n.Location, pgerr.DatatypeMismatch, "row comparison operator must yield type boolean, not type %s", typeName(call.Typ))
+		}
+		if op != "=" && op != "<>" && i < len(tests)-1 {
+			eq, _ := b.operator("", "=", t, ref(r.cols[i]), n.Location).(*expr.Call)
+			q.Equals = append(q.Equals, eq.Fn)
 		}
 		q.Tests = append(q.Tests, call.Args[0])
 		q.Ops = append(q.Ops, call.Fn)
@@ -124,16 +137,12 @@ func (s *scope) quantified(n *pg.SubLink, q *Subquery, r relation) expr.Expr {
 	return b.mark(q, n.Location)
 }
 
-// rowCompareSubquery binds (a, b) = (SELECT …) as (a, b) over its one row: the
-// query is read as rows of an IN, after a check that it has one.
+// rowCompareSubquery binds (a, b) op (SELECT …): the query gives one row, or
+// none, which is NULL.
 func (s *scope) rowCompareSubquery(n *pg.A_Expr, row *pg.RowExpr, sub *pg.SubLink) expr.Expr {
-	_, op := splitName(n.Name)
-	if op != "=" {
-		s.b.fail(n.Location, pgerr.FeatureNotSupported, "comparing rows with %s over a sub-query is not supported", op)
-	}
 	r := s.b.selectStmt(sub.Subselect.GetSelectStmt(), s, s.ctes)
 	link := &pg.SubLink{
-		SubLinkType: pg.SubLinkType_ANY_SUBLINK, Location: sub.Location,
+		SubLinkType: pg.SubLinkType_ROWCOMPARE_SUBLINK, Location: sub.Location, OperName: n.Name,
 		Testexpr: &pg.Node{Node: &pg.Node_RowExpr{RowExpr: row}},
 	}
 	return s.quantified(link, s.b.newSubquery(), r)
