@@ -318,10 +318,22 @@ func (s *scope) overGroupsIn(e expr.Expr, inSubquery bool) expr.Expr {
 			if sub {
 				message = "subquery uses ungrouped column \"%s\" from outer query"
 			}
-			panic(pgerr.New(pgerr.GroupingError, message, c.Name).At(s.b.locs[c]))
+			panic(pgerr.New(pgerr.GroupingError, message, s.shownName(c)).At(s.b.locs[c]))
 		})
 	}
 	return walk(e, inSubquery)
+}
+
+// shownName is how the FROM clause calls a column: its alias may rename it.
+func (s *scope) shownName(c *expr.Col) string {
+	for _, src := range s.items {
+		for _, col := range src.cols {
+			if v, ok := col.value.(*expr.Col); ok && v.ID == c.ID && src.alias != "" {
+				return src.alias + "." + col.name
+			}
+		}
+	}
+	return c.Name
 }
 
 // groupingFunc binds GROUPING(a, b): one bit for each argument, 1 where the row
