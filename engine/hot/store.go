@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -28,10 +29,14 @@ var (
 // A Store is open for one process. It is safe for concurrent use.
 type Store struct {
 	db     *pebble.DB
+	lock   *pebble.Lock
 	failed chan struct{} // closed by the first error of a background write
 	ending chan struct{} // closed by Close
 	once   sync.Once
-	fatal  error // set before failed is closed
+	fatal  error         // set before failed is closed
+	dead   chan struct{} // closed when Pebble gave up: what it was doing never ends
+	died   sync.Once
+	closer sync.WaitGroup // Pebble's Close
 
 	// mu keeps the store open while it is read. It is the one lock that is held
 	// across I/O; only Close ever waits for it.
@@ -48,7 +53,7 @@ type Options struct {
 
 // Open opens or creates the store in dir.
 func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
-	s := &Store{failed: make(chan struct{}), ending: make(chan struct{})}
+	s := &Store{failed: make(chan struct{}), ending: make(chan struct{}), dead: make(chan struct{})}
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
 	opts := &pebble.Options{
@@ -60,6 +65,11 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		FormatMajorVersion:          pebble.FormatNewest,
 		EventListener:               &pebble.EventListener{BackgroundError: s.fail},
 	}
+	lock, err := lockFolder(opts.FS, dir, o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	s.lock, opts.Lock = lock, lock
 	opts.EnsureDefaults()
 	for i := range opts.Levels { // blocks are compressed already
 		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
@@ -67,15 +77,33 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	db, err := pebble.Open(dir, opts)
 	switch {
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
-		return nil, fmt.Errorf("%w: %s", ErrMissing, dir)
+		return nil, errors.Join(fmt.Errorf("%w: %s", ErrMissing, dir), lock.Close())
 	case err != nil:
-		return nil, fmt.Errorf("open hot store: %w", classify(err))
+		return nil, errors.Join(fmt.Errorf("open hot store: %w", classify(err)), lock.Close())
 	}
 	s.db = db
 	if err := s.checkVersion(o.ReadOnly); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// lockFolder takes Pebble's lock ourselves: it must be given up also when
+// Pebble cannot be closed any more.
+func lockFolder(fs vfs.FS, dir string, readOnly bool) (*pebble.Lock, error) {
+	if _, err := fs.Stat(dir); err != nil {
+		if readOnly {
+			return nil, fmt.Errorf("%w: %s", ErrMissing, dir)
+		}
+		if err := fs.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("create hot store: %w", err)
+		}
+	}
+	lock, err := pebble.LockDirectory(dir, fs)
+	if err != nil {
+		return nil, fmt.Errorf("lock hot store: %w", err)
+	}
+	return lock, nil
 }
 
 // checkVersion reads the folder's format version, or writes it into a new one.
@@ -192,7 +220,7 @@ func classify(err error) error {
 func (s *Store) Bytes() int64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
+	if s.closed || s.Err() != nil {
 		return 0
 	}
 	return int64(s.db.Metrics().DiskSpaceUsage())
@@ -219,8 +247,23 @@ func (s *Store) Close() error {
 		return ErrClosed
 	}
 	s.closed = true
+	// What Pebble does after it gave up stands still for ever, its own Close
+	// too. Err has told why; the lock is held by Pebble as well.
+	abandon := func() error { return errors.Join(s.lock.Close(), s.lock.Close()) }
+	select {
+	case <-s.dead:
+		return abandon()
+	default:
+	}
 	close(s.ending)
-	return s.db.Close()
+	done := make(chan error, 1)
+	s.closer.Go(func() { done <- s.db.Close() })
+	select {
+	case err := <-done:
+		return errors.Join(err, s.lock.Close())
+	case <-s.dead:
+		return abandon()
+	}
 }
 
 func (s *Store) fail(err error) {
@@ -232,7 +275,9 @@ func (s *Store) fail(err error) {
 
 // logger takes Pebble's messages. Pebble calls Fatalf, from goroutines of its
 // own too, when it cannot go on; the engine then stops acknowledging, which it
-// sees by Failed.
+// sees by Failed. Pebble expects that Fatalf does not return, and panics over
+// its own state where it does (a compaction whose manifest write failed is
+// taken back twice). So the goroutine ends there, with what it had deferred.
 type logger struct {
 	log   *slog.Logger
 	store *Store
@@ -243,6 +288,8 @@ func (l logger) Infof(format string, args ...any) { l.log.Debug(fmt.Sprintf(form
 func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
 
 func (l logger) Fatalf(format string, args ...any) {
+	l.store.died.Do(func() { close(l.store.dead) })
 	l.store.fail(fmt.Errorf(format, args...))
 	l.log.Error(fmt.Sprintf(format, args...))
+	runtime.Goexit()
 }
