@@ -59,6 +59,13 @@ func (c *compiler) region(n *bind.Join, conds []expr.Expr) (*stage, error) {
 		inputs = append(inputs, n)
 	}
 	flatten(n)
+	conds, never, err := c.decided(conds)
+	if err != nil {
+		return nil, err
+	}
+	if never != nil {
+		return c.empty(n, never), nil
+	}
 	r := &joinRegion{c: c}
 	// Conjuncts over one input go below the joins; the rest join or filter.
 	own := make([][]expr.Expr, len(inputs))

@@ -1,10 +1,12 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"strings"
+	"sync"
 
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/anomaly"
@@ -85,30 +87,34 @@ func (a *anomalies) Call(ctx context.Context, env *expr.Env, args []any) (vector
 	if at == maxInt64 || at == minInt64 {
 		return nil, pgerr.New(pgerr.InvalidParameterValue, "a window cannot end at infinity")
 	}
-	w := &windows{
-		in:       anomaly.NewInput(float64(baseline), float64(current)),
-		boundary: pgtypes.UnixNanosFromMicros(at - current*1e6),
-		env:      env,
-	}
-	defer func() { env.Account.Shrink(w.taken) }()
 	since, until := at-(current+baseline)*1e6, at
-	for _, part := range []struct {
-		table   *telemetry
-		columns []string
-		more    []catalog.Filter
-		add     func(*vector.Batch) error
-	}{
-		{a.spans, spanColumns, nil, w.addSpans},
-		{a.logs, logColumns, nil, w.addLogs},
-		{a.metrics, readingColumns, []catalog.Filter{{
-			Column: catalog.ColumnRef{Index: a.metrics.rel.Index("name")}, Op: catalog.In, Values: []any{cpuLimitUse, cpuUse},
-		}}, w.addReadings},
-	} {
-		w.since, w.until = pgtypes.UnixNanosFromMicros(since), pgtypes.UnixNanosFromMicros(until)
-		if err := w.read(ctx, part.table, part.columns, timeRange(part.table, since, until, part.more), part.add); err != nil {
-			return nil, err
+	gather := func() *windows {
+		return &windows{
+			in:    anomaly.NewInput(float64(baseline), float64(current)),
+			since: pgtypes.UnixNanosFromMicros(since), until: pgtypes.UnixNanosFromMicros(until),
+			boundary: pgtypes.UnixNanosFromMicros(at - current*1e6),
+			env:      env,
 		}
 	}
+	// Logs cost most, for their templates: they are read aside.
+	w, aside := gather(), gather()
+	defer func() { env.Account.Shrink(w.taken + aside.taken) }()
+	var wait sync.WaitGroup
+	var logsErr error
+	wait.Go(func() {
+		logsErr = aside.read(ctx, a.logs, logColumns, timeRange(a.logs, since, until, nil), aside.addLogs)
+	})
+	err := w.read(ctx, a.spans, spanColumns, timeRange(a.spans, since, until, nil), w.addSpans)
+	if err == nil {
+		err = w.read(ctx, a.metrics, readingColumns, timeRange(a.metrics, since, until, []catalog.Filter{{
+			Column: catalog.ColumnRef{Index: a.metrics.rel.Index("name")}, Op: catalog.In, Values: []any{cpuLimitUse, cpuUse},
+		}}), w.addReadings)
+	}
+	wait.Wait()
+	if err = cmp.Or(err, logsErr); err != nil {
+		return nil, err
+	}
+	w.in.Absorb(aside.in)
 	var rows [][]any
 	for _, f := range anomaly.Detect(w.in) {
 		if args[2] == nil || args[2] == f.Service {

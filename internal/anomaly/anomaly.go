@@ -136,6 +136,21 @@ func (in *Input) Trace(id [16]byte) uint32 {
 	return code
 }
 
+// Absorb adds the logs of another input, which names and numbers on its own.
+func (in *Input) Absorb(other *Input) {
+	names, traces := make([]uint32, len(other.names)), make([]uint32, len(other.ids))
+	for i, name := range other.names {
+		names[i] = in.Name(name)
+	}
+	for i, id := range other.ids[1:] {
+		traces[i+1] = in.Trace(id)
+	}
+	for _, l := range other.Logs {
+		l.Trace, l.Service, l.Template, l.Thrown = traces[l.Trace], names[l.Service], names[l.Template], names[l.Thrown]
+		in.Logs = append(in.Logs, l)
+	}
+}
+
 // order sorts the spans by time and numbers the traces in that order, so that
 // sums, and what is picked among equals, do not depend on how spans came.
 func (in *Input) order() {

@@ -13,6 +13,7 @@ type derived struct {
 	series     map[seriesKey]*series
 	features   map[featureKey]*feature
 	operations map[operationKey]*operation
+	numbered   []*operation
 	requests   []request
 	callees    map[uint32]map[uint32]bool // by caller
 }
@@ -46,6 +47,7 @@ type operationKey struct{ service, name uint32 }
 
 type operation struct {
 	operationKey
+	number   uint32
 	n        [2]int
 	perSlice spread
 }
@@ -224,7 +226,8 @@ func (t *derived) request(s *Span, at int32) int32 {
 	key := operationKey{s.Service, s.Operation}
 	op := t.operations[key]
 	if op == nil {
-		op = &operation{operationKey: key, perSlice: newSpread(len(t.slices))}
+		op = &operation{operationKey: key, number: uint32(len(t.numbered)), perSlice: newSpread(len(t.slices))}
+		t.numbered = append(t.numbered, op)
 		t.operations[key] = op
 	}
 	op.n[s.Side]++

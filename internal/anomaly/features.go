@@ -2,7 +2,7 @@ package anomaly
 
 import "slices"
 
-type featureKind uint8
+type featureKind uint32 // so that a key is 16 bytes without gaps, which hash fast
 
 const (
 	localFeature    featureKind = iota // a: parent's operation, b: operation
@@ -15,7 +15,7 @@ const (
 )
 
 type featureKey struct {
-	op   operationKey
+	op   uint32 // number of the operation
 	kind featureKind
 	a, b uint32
 }
@@ -28,7 +28,7 @@ type feature struct {
 
 func (t *derived) feature(request int32, kind featureKind, a, b uint32) {
 	r := &t.requests[request]
-	key := featureKey{r.op.operationKey, kind, a, b}
+	key := featureKey{r.op.number, kind, a, b}
 	f := t.features[key]
 	if f == nil {
 		f = &feature{featureKey: key}
@@ -49,14 +49,14 @@ func (j *judge) shareEvidence() {
 	t := j.derived
 	logged := j.logged()
 	for key, f := range t.features {
-		op := t.operations[key.op]
+		op := t.numbered[key.op]
 		if op.n[Base] < minRequests || op.n[Current] < minRequests {
 			continue
 		}
 		if key.kind >= logFeature && !logged {
 			continue
 		}
-		against := j.suspect(key.op.service)
+		against := j.suspect(op.service)
 		against.tests++
 		per := newSpread(len(t.slices))
 		copy(per.n, op.perSlice.n)
@@ -70,7 +70,7 @@ func (j *judge) shareEvidence() {
 			continue
 		}
 		e := &evidence{
-			lcb: lcb, p: c.doubled(), up: c.at(Current) > c.at(Base), operation: key.op.name,
+			lcb: lcb, p: c.doubled(), up: c.at(Current) > c.at(Base), operation: op.name,
 			base: c.at(Base), cur: c.at(Current), n: c.n, feature: f,
 		}
 		e.kind, e.group = key.kind.names(e.up)

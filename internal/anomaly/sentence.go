@@ -86,7 +86,7 @@ func (j *judge) exemplar(e *evidence) int32 {
 	have := e.feature.requests[Current]
 	var without []int32
 	for i, r := range j.derived.requests {
-		if r.side == Current && r.op.operationKey == e.feature.op {
+		if r.side == Current && r.op.number == e.feature.op {
 			if _, found := slices.BinarySearch(have, int32(i)); !found {
 				without = append(without, int32(i))
 			}

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-type seriesKind uint8
+type seriesKind uint32 // so that a key is 16 bytes without gaps, which hash fast
 
 const (
 	ownSeries    seriesKind = iota // of a service and operation

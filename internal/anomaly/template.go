@@ -14,7 +14,12 @@ func Template(body string) string {
 	var b strings.Builder
 	tokens := 0
 	label := false // the word before was "TraceID:" or its like
-	for word := range strings.FieldsSeq(firstLine(body)) {
+	rest := firstLine(body)
+	for {
+		word := ""
+		if word, rest = nextWord(rest); word == "" {
+			break
+		}
 		switch {
 		case tokens == 0 && (isTime(word) || isID(word, idDigits)), label && isID(word, hexDigits):
 			label = false
@@ -39,6 +44,19 @@ func Template(body string) string {
 		}
 	}
 	return b.String()
+}
+
+// nextWord cuts the first word off.
+func nextWord(s string) (word, rest string) {
+	from := 0
+	for from < len(s) && (s[from] == ' ' || s[from] == '\t' || s[from] == '\r') {
+		from++
+	}
+	to := from
+	for to < len(s) && s[to] != ' ' && s[to] != '\t' && s[to] != '\r' {
+		to++
+	}
+	return s[from:to], s[to:]
 }
 
 func firstLine(s string) string {

@@ -38,10 +38,10 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 			args := around.tableArgs(tf, fc, fname)
 			switch tf := tf.(type) {
 			case *catalog.SQLFunction:
-				if n.Ordinality {
-					b.fail(fc.Location, pgerr.FeatureNotSupported, "WITH ORDINALITY of function %s is not supported", fname)
-				}
 				node = around.callQuery(tf, args, src)
+				if n.Ordinality {
+					node = s.numbered(node, src)
+				}
 				b.renameColumns(src, n.Alias, -1)
 				return node, []*source{src}, refersTo(node, left)
 			case catalog.RowFunction:
@@ -77,6 +77,14 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 	}
 	b.renameColumns(src, n.Alias, -1)
 	return node, []*source{src}, refersTo(node, left)
+}
+
+// numbered adds WITH ORDINALITY to the query of a SQL function.
+func (s *scope) numbered(n Node, src *source) Node {
+	col := s.b.newCol("ordinality", typeOf(pgtypes.Int8), src.alias)
+	s.b.cols[col.ID] = colOrigin{Column: col, scope: s.level()}
+	src.cols = append(src.cols, sourceCol{name: col.Name, value: ref(col)})
+	return &Window{Input: n, Calls: []WindowItem{{Func: "row_number", Col: col}}}
 }
 
 func (s *scope) functionColumn(scan *FuncScan, src *source, name string, typ pgtypes.Type) {
