@@ -81,6 +81,11 @@ func run(m *testing.M) (code int) {
 // flag is datadriven's.
 func rewrite() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 
+// note reports what is better than expected, which fails nothing.
+func note(format string, args ...any) {
+	fmt.Printf("note "+format+"; ARGS=-rewrite takes it out\n", args...)
+}
+
 // client runs the check of one client and prints a line of it.
 func client(t *testing.T, name string, check func(t *testing.T) (did string)) {
 	t.Helper()
