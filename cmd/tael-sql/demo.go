@@ -44,8 +44,26 @@ FROM spans WHERE service = 'payment' AND kind = 'server' GROUP BY 1 ORDER BY 1`,
 FROM traces t
 WHERE EXISTS (SELECT 1 FROM spans s WHERE s.trace_id = t.trace_id AND s.status = 'error')
 ORDER BY t.duration_ms DESC LIMIT 3`},
+	{
+		"What is wrong right now? (the last five minutes against the hour before)",
+		anomaliesSQL,
+	},
+	{
+		"Show me: the evidence, as a tree",
+		`SELECT repeat('  ', depth) || operation AS operation, t.service, round(t.duration_ms::numeric, 1) AS ms, round(t.self_ms::numeric, 1) AS self_ms, t.status
+FROM (SELECT evidence_trace_id AS id FROM anomalies(300, 3600) WHERE rank = 1 LIMIT 1) a CROSS JOIN LATERAL trace_tree(a.id) t`,
+	},
+	{
+		"What do the support agent's answers cost?",
+		`SELECT model, count(*) AS calls, sum(input_tokens) AS input, sum(output_tokens) AS output, round(sum(cost_usd)::numeric, 4) AS usd
+FROM llm_spans WHERE llm_operation = 'chat' GROUP BY model ORDER BY usd DESC`,
+	},
 	{"What is measured?", `SELECT name, unit, count(*) AS points, round(avg(value)::numeric, 2) AS mean FROM metrics GROUP BY name, unit ORDER BY name`},
 }
+
+// anomaliesSQL must name the service that the story troubles first.
+const anomaliesSQL = `SELECT rank, service, kind, severity, round(current::numeric, 3) AS current, round(baseline::numeric, 3) AS baseline, description
+FROM anomalies(300, 3600) WHERE kind IS NOT NULL ORDER BY rank, kind LIMIT 4`
 
 func newDemo() *cobra.Command {
 	var once bool
@@ -70,7 +88,7 @@ func newDemo() *cobra.Command {
 			return runDemo(cmd.Context(), c, cmd.OutOrStdout(), once)
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "exit after the tour; fail if a query gives no rows")
+	cmd.Flags().BoolVar(&once, "once", false, "exit after the tour; fail if a query gives no rows, or anomalies() names another service")
 	cmd.Flags().StringVar(&dir, "keep", "", "folder for the data, kept (default: a temporary one)")
 	serveFlags(cmd.Flags())
 	return cmd
@@ -107,7 +125,7 @@ func runDemo(ctx context.Context, c *config, out io.Writer, once bool) (err erro
 	}
 	if once {
 		if len(empty) > 0 {
-			return fmt.Errorf("no rows: %s", strings.Join(empty, "; "))
+			return errors.New(strings.Join(empty, "; "))
 		}
 		return nil
 	}
@@ -123,8 +141,8 @@ func runDemo(ctx context.Context, c *config, out io.Writer, once bool) (err erro
 	return nil
 }
 
-// takeTour runs the queries and prints their rows. It gives the questions that
-// had no answer.
+// takeTour runs the queries and prints their rows. It gives what is wrong with
+// the answers.
 func takeTour(ctx context.Context, url string, out io.Writer) (empty []string, err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -140,8 +158,11 @@ func takeTour(ctx context.Context, url string, out io.Writer) (empty []string, e
 		}
 		printTable(out, results[0].FieldDescriptions, results[0].Rows)
 		fmt.Fprintf(out, "(%d rows, %s)\n", len(results[0].Rows), time.Since(start).Round(100*time.Microsecond))
-		if len(results[0].Rows) == 0 {
-			empty = append(empty, stop.question)
+		rows := results[0].Rows
+		if len(rows) == 0 {
+			empty = append(empty, "no rows: "+stop.question)
+		} else if first := string(rows[0][1]); stop.sql == anomaliesSQL && first != troubled {
+			empty = append(empty, fmt.Sprintf("anomalies() names %s first, not %s", first, troubled))
 		}
 	}
 	return empty, nil
