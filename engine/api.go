@@ -32,6 +32,10 @@ type TableSpec struct {
 	Zones   []string // further Int64 fields whose range each block knows
 	Key     []string // Hex fields that identify a row: the newest LSN wins; nil: rows are never replaced
 	Trace   string   // Hex field that blocks keep a trace filter of; "" for none
+
+	// Offload names String fields whose values beyond so many bytes are stored
+	// outside the rows, once for each content.
+	Offload map[string]int
 }
 
 // A Request is one record to append.
@@ -67,10 +71,12 @@ type Decode func(h record.Header, body []byte) (*vector.Rows, int, error)
 const RowNumber = -1
 
 // A ColumnRef is a stored field, or with Key the text of one attribute of a
-// Map field, as ->> gives it (a String column).
+// Map field, as ->> gives it (a String column), or with Digest what Digests
+// gives of a field that TableSpec.Offload names.
 type ColumnRef struct {
-	Field int
-	Key   string
+	Field  int
+	Key    string
+	Digest bool
 }
 
 // A Filter is a conjunct that lets a scan skip blocks. Exactly one of Equals,

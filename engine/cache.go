@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
@@ -135,7 +136,8 @@ func blockError(t *table, m *layout.BlockMeta, err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrCorrupt):
 		return err
-	case errors.Is(err, block.ErrCorrupt), errors.Is(err, layout.ErrCorrupt), errors.Is(err, hot.ErrCorrupt):
+	case errors.Is(err, block.ErrCorrupt), errors.Is(err, layout.ErrCorrupt), errors.Is(err, hot.ErrCorrupt),
+		errors.Is(err, blob.ErrCorrupt):
 		return fmt.Errorf("%w: block %d of %s: %w", ErrCorrupt, m.ID, t.Schema.Name, err)
 	case errors.Is(err, hot.ErrClosed):
 		return fmt.Errorf("%w: block %d of %s", ErrClosed, m.ID, t.Schema.Name)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
@@ -24,13 +26,15 @@ type Report struct {
 	Rows     int64 // of them live
 	Dead     int64
 	Keyed    int // versions of rows of keyed tables
+	Blobs    int // texts outside the rows
 	Records  int
 	LastLSN  uint64
 	Problems []string // one line each; empty: all is sound
 }
 
 // Check verifies a data folder that no process has open, and changes nothing:
-// every checksum of every block, manifest entry and deletion vector, that each
+// every checksum of every block, manifest entry and deletion vector, every
+// text outside the rows and every reference to one, that each
 // manifest entry is what its block says, that a row's key is live once, and
 // the WAL with its place behind the blocks. The error tells why the check
 // itself could not be made.
@@ -54,7 +58,9 @@ func Check(fs vfs.FS, dir string, specs []TableSpec) (r Report, err error) {
 type checker struct {
 	report  *Report
 	store   *hot.Store
-	applied uint64 // by every table
+	blobs   *blobs
+	known   map[layout.Reference]bool // references seen: whether their texts can be read
+	applied uint64                    // by every table
 }
 
 func (c *checker) problem(format string, args ...any) {
@@ -88,8 +94,13 @@ func (c *checker) hotStore(fs vfs.FS, dir string, specs []TableSpec) (applied ui
 	if err != nil {
 		return 0, err
 	}
+	c.blobs = &blobs{c.store, blob.New(fs, fs.PathJoin(dir, layout.BlobsDir)), defaultBlobFileBytes}
+	c.known = make(map[layout.Reference]bool)
 	for i, t := range tables {
 		c.table(t, m.tables[i])
+	}
+	if err := c.contents(); err != nil {
+		return 0, err
 	}
 	if err := c.strays(m); err != nil {
 		return 0, err
@@ -153,7 +164,9 @@ func (c *checker) table(t *table, m tableManifest) {
 			c.problem("%v", err)
 			continue
 		}
-		c.entry(t, m.state, ref.meta, b)
+		if c.references(t, ref.meta, b) {
+			c.entry(t, m.state, ref.meta, b)
+		}
 		if len(t.key) == 0 {
 			continue
 		}
@@ -166,9 +179,58 @@ func (c *checker) table(t *table, m tableManifest) {
 	}
 }
 
+// references verifies that the texts can be read that a block refers to.
+func (c *checker) references(t *table, m *layout.BlockMeta, b *block.Block) bool {
+	sound := true
+	for field := range t.offload {
+		texts, err := b.Values(field, "")
+		if err != nil {
+			c.problem("%v", blockError(t, m, err))
+			return false
+		}
+		for _, stored := range texts {
+			_, ref, outside, err := layout.ParseStored(stored)
+			seen, ok := c.known[ref]
+			if err == nil && outside && !ok {
+				_, err = c.blobs.read(ref)
+				seen = err == nil
+				c.known[ref] = seen
+			}
+			if err != nil {
+				c.problem("%v", blockError(t, m, err))
+			}
+			sound = sound && err == nil && (seen || !outside)
+		}
+	}
+	return sound
+}
+
+// contents verifies every text outside the rows, also where no block refers to
+// it.
+func (c *checker) contents() error {
+	lower, upper := layout.KindRange(layout.BlobKind)
+	err := c.store.Each(lower, upper, func(key, text []byte) error {
+		c.report.Blobs++
+		if hash := sha256.Sum256(text); !bytes.Equal(key, layout.BlobKey(hash)) {
+			c.problem("text %x in the hot store has the hash %x", key[1:], hash)
+		}
+		return nil
+	})
+	if errors.Is(err, hot.ErrCorrupt) {
+		c.problem("%v", err)
+		err = nil
+	}
+	return errors.Join(err, c.blobs.files.Check(func(problem error) {
+		c.report.Blobs++
+		if problem != nil {
+			c.problem("%v", problem)
+		}
+	}))
+}
+
 // entry compares a block's manifest entry with what the block says.
 func (c *checker) entry(t *table, state layout.TableState, m *layout.BlockMeta, b *block.Block) {
-	want, err := layout.Describe(t.desc, b)
+	want, err := layout.Describe(t.desc, b, func(stored string) (string, error) { return c.blobs.text(stored, nil) })
 	if err != nil {
 		c.problem("%v", blockError(t, m, err))
 		return

@@ -358,6 +358,7 @@ func TestPlantedBugs(t *testing.T) {
 		{"replay applies a record again", faults{replayAgain: true}},
 		{"write set applied in part", faults{writeSetInPart: true}},
 		{"keyed rows not in the batch", faults{keyedNotInBatch: true}},
+		{"segment recycled before its blobs", faults{recycleBeforeBlob: true}},
 		{"hash lost at recycling", faults{hashesNotInBatch: true}},
 		{"rows killed during a flush come back", faults{forgetKills: true}},
 	} {

@@ -29,6 +29,7 @@ type DB struct {
 	lock     io.Closer
 	wal      *wal.Log
 	hot      *hot.Store
+	blobs    *blobs
 	cache    *blockCache
 	requests *requestWindow
 	tables   []*table
@@ -76,7 +77,8 @@ type table struct {
 	time    int
 	arrival int // -1: none
 	key     []int
-	trace   int // -1: none
+	trace   int         // -1: none
+	offload map[int]int // by field: the longest text that stays in its row
 	desc    layout.Description
 }
 
@@ -90,6 +92,13 @@ func newTable(number int, spec TableSpec) *table {
 	}
 	if spec.Trace != "" {
 		t.trace = spec.Schema.Index(spec.Trace)
+	}
+	if len(spec.Offload) > 0 {
+		t.offload = make(map[int]int)
+	}
+	for name, limit := range spec.Offload {
+		t.offload[spec.Schema.Index(name)] = limit
+		t.desc.Outside = append(t.desc.Outside, name)
 	}
 	for _, name := range spec.Key {
 		t.key = append(t.key, spec.Schema.Index(name))

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -148,7 +149,7 @@ func (db *DB) flush() error {
 	return nil
 }
 
-// flushBlocks writes rows, the deletion vectors of what they replaced, the
+// flushBlocks writes the texts that leave their rows, then rows, the deletion vectors of what they replaced, the
 // hashes of their requests and the applied LSN as one batch, then publishes the view that has the blocks.
 func (db *DB) flushBlocks() (err error) {
 	if err := db.Err(); err != nil {
@@ -174,8 +175,9 @@ func (db *DB) flushBlocks() (err error) {
 
 	info.LSN = frozen.lsn
 	var blocks []*newBlock
+	taken := make(takenTexts)
 	for i, t := range db.tables {
-		list, err := db.buildBlocks(t, frozen.tables[i])
+		list, err := db.buildBlocks(t, frozen.tables[i], taken)
 		if err != nil {
 			return err
 		}
@@ -196,7 +198,15 @@ func (db *DB) flushBlocks() (err error) {
 	if !db.opts.faults.hashesNotInBatch {
 		writes = append(writes, requests...)
 	}
-	if err := db.commit(writes); err != nil {
+	if db.opts.faults.recycleBeforeBlob {
+		err = errors.Join(db.commit(writes), db.wal.Recycle(frozen.lsn+1))
+		writes = nil
+	}
+	texts, problem := taken.write(db.blobs)
+	if err = errors.Join(err, problem); err != nil {
+		return err
+	}
+	if err := db.commit(append(writes, texts...)); err != nil {
 		return err
 	}
 	db.publishFlush(blocks, written)
@@ -256,12 +266,13 @@ type sourceRows struct {
 	lsns    []uint64
 }
 
-// buildBlocks encodes the live rows of the frozen memtable, hour by hour.
-func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
+// buildBlocks encodes the live rows of the frozen memtable, hour by hour. The
+// texts that leave them go to taken.
+func (db *DB) buildBlocks(t *table, tv *tableView, taken takenTexts) ([]*newBlock, error) {
 	sources := make([]sourceRows, tv.frozen)
 	hours := make(map[int64][]block.Pick)
 	for s, b := range tv.mem[:tv.frozen] {
-		sources[s] = sourceRows{b.rows, b.numbers, b.lsns}
+		sources[s] = sourceRows{taken.offload(t, b.rows), b.numbers, b.lsns}
 		times, arrivals := b.rows.Cols[t.time].Ints, b.arrivals
 		if t.arrival >= 0 {
 			arrivals = b.rows.Cols[t.arrival].Ints
@@ -280,7 +291,7 @@ func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
 	slices.Sort(order)
 	var out []*newBlock
 	for _, hour := range order {
-		list, err := db.encodeBlocks(t, hour, sources, hours[hour])
+		list, err := db.encodeBlocks(t, hour, sources, hours[hour], taken)
 		if err != nil {
 			return nil, err
 		}
@@ -290,8 +301,9 @@ func (db *DB) buildBlocks(t *table, tv *tableView) ([]*newBlock, error) {
 }
 
 // encodeBlocks makes blocks of the picked rows of one hour, in the order of
-// time. Only the flusher gives out block ids.
-func (db *DB) encodeBlocks(t *table, hour int64, sources []sourceRows, picks []block.Pick) ([]*newBlock, error) {
+// time. Texts that the sources only refer to are in taken, or durable. Only the
+// flusher gives out block ids.
+func (db *DB) encodeBlocks(t *table, hour int64, sources []sourceRows, picks []block.Pick, taken takenTexts) ([]*newBlock, error) {
 	rows := make([]*vector.Rows, len(sources))
 	for i, s := range sources {
 		rows[i] = s.rows
@@ -312,7 +324,7 @@ func (db *DB) encodeBlocks(t *table, hour int64, sources []sourceRows, picks []b
 		if err != nil {
 			return nil, fmt.Errorf("open a new block of %s: %w", t.Schema.Name, err)
 		}
-		meta, err := layout.Describe(t.desc, b)
+		meta, err := layout.Describe(t.desc, b, func(stored string) (string, error) { return db.blobs.text(stored, taken) })
 		if err != nil {
 			return nil, fmt.Errorf("describe a block of %s: %w", t.Schema.Name, err)
 		}

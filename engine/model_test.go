@@ -109,7 +109,9 @@ func randomBody(rng *rand.Rand, kind record.Type, tag string, value int) string 
 			b.WriteString("!rejected\n")
 		}
 		if kind == record.Logs {
-			fmt.Fprintf(&b, "%d %s%d\n", minute, tag, value)
+			// A third stays in its row, a third goes to the hot store, a third to files.
+			fill := strings.Repeat("-", []int{0, 80, 160}[rng.IntN(3)])
+			fmt.Fprintf(&b, "%d %s%d%s\n", minute, tag, value, fill)
 		} else {
 			fmt.Fprintf(&b, "%s%d %d %d n%d %d\n", tag, rng.IntN(4), rng.IntN(4), minute, rng.IntN(3), value)
 		}

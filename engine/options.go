@@ -42,6 +42,9 @@ type Options struct {
 	// Pebble caches below. Defaults: 192 MiB, 8 MiB.
 	BlockCacheBytes int64
 	HotCacheBytes   int64
+	// BlobFileBytes is the longest text outside the rows that the hot store
+	// keeps; longer ones are files. Default 64 KiB.
+	BlobFileBytes int
 	// ReplaceHorizon is how far apart in time two versions of a row may be for
 	// the newer to replace the older. Default 24 h.
 	ReplaceHorizon time.Duration
@@ -80,6 +83,7 @@ type faults struct {
 	appliedApart      bool // blocks and the applied LSN are two batches
 	writeSetInPart    bool // the keyed rows of a write set become visible and durable without its requests
 	keyedNotInBatch   bool // keyed rows are not written with the LSN that says they are
+	recycleBeforeBlob bool // WAL segments are given up before the texts outside the rows are durable
 	hashesNotInBatch  bool // the hashes of requests are lost when their segments are recycled
 }
 
@@ -110,6 +114,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxInFlightBytes = cmp.Or(o.MaxInFlightBytes, 128<<20)
 	o.BlockCacheBytes = cmp.Or(o.BlockCacheBytes, 192<<20)
 	o.HotCacheBytes = cmp.Or(o.HotCacheBytes, 8<<20)
+	o.BlobFileBytes = cmp.Or(o.BlobFileBytes, defaultBlobFileBytes)
 	o.ReplaceHorizon = cmp.Or(o.ReplaceHorizon, 24*time.Hour)
 	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
 	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)
@@ -132,6 +137,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"MaxInFlightBytes", o.MaxInFlightBytes},
 		{"BlockCacheBytes", o.BlockCacheBytes},
 		{"HotCacheBytes", o.HotCacheBytes},
+		{"BlobFileBytes", int64(o.BlobFileBytes)},
 		{"ReplaceHorizon", int64(o.ReplaceHorizon)},
 		{"CloseTimeout", int64(o.CloseTimeout)},
 		{"AckTimeout", int64(o.AckTimeout)},
@@ -161,6 +167,11 @@ func (o Options) checkTables() error {
 		}
 		if t.ID == layout.KeyedState || ids[t.ID] || records[uint8(t.Record)] {
 			return fmt.Errorf("engine: table %s shares its id or its records with another", t.Schema.Name)
+		}
+		for name, limit := range t.Offload {
+			if i := t.Schema.Index(name); i < 0 || t.Schema.Fields[i].Kind != vector.String || t.Schema.Fields[i].Filter || limit < 1 {
+				return fmt.Errorf("engine: table %s has no field %q of which texts beyond %d bytes can be stored outside", t.Schema.Name, name, limit)
+			}
 		}
 		ids[t.ID], records[uint8(t.Record)] = true, true
 		ints, hexes := append([]string{t.Time}, t.Zones...), t.Key

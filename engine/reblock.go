@@ -90,7 +90,7 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 		}
 	}
 	info.Rows = len(picks)
-	blocks, err := db.encodeBlocks(t, refs[0].meta.Hour, sources, picks)
+	blocks, err := db.encodeBlocks(t, refs[0].meta.Hour, sources, picks, nil)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 	return nil
 }
 
-// readRows decodes all of a block.
+// readRows decodes all of a block. References stay what they are.
 func (db *DB) readRows(t *table, m *layout.BlockMeta) (sourceRows, error) {
 	b, err := readBlock(db.hot, t, m)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -31,6 +32,10 @@ func (db *DB) recover() error {
 	db.hot, err = hot.Open(fs, fs.PathJoin(db.dir, layout.HotDir), hot.Options{Logger: db.opts.Logger, CacheBytes: db.opts.HotCacheBytes})
 	if err != nil {
 		return hotError(err)
+	}
+	db.blobs = &blobs{db.hot, blob.New(fs, fs.PathJoin(db.dir, layout.BlobsDir)), db.opts.BlobFileBytes}
+	if err := db.blobs.files.Clean(); err != nil {
+		return err
 	}
 	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK
 		return fmt.Errorf("sync %s: %w", db.dir, err)

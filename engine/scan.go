@@ -127,8 +127,11 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 			return &vector.Column{Kind: vector.Int64, Len: len(numbers), Ints: numbers}, nil
 		}
 		c := m.rows.Cols[ref.Field]
-		if ref.Key != "" {
+		switch {
+		case ref.Key != "":
 			return c.Attrs.KeyColumn(ref.Key, m.rows.N), nil
+		case ref.Digest:
+			return Digests(c, s.table.offload[ref.Field]), nil
 		}
 		return c, nil
 	})
@@ -143,6 +146,7 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 func (s *Scan) blockBatch(ref *blockRef) (*vector.Batch, error) {
 	l := &lazyBlock{scan: s, ref: ref}
 	b := vector.NewLazyBatch(ref.meta.Rows, len(s.columns), func(i int) (*vector.Column, error) { return l.column(s.columns[i]) })
+	defer func() { l.sel = b.Sel }()
 	if s.ids == nil {
 		b.Sel = pickRows(ref.meta.Rows, ref.dead, nil)
 		return b, nil
@@ -167,6 +171,7 @@ type lazyBlock struct {
 	scan *Scan
 	ref  *blockRef
 	open *block.Block
+	sel  []int32 // rows that may be read; nil: all
 }
 
 func (l *lazyBlock) column(ref ColumnRef) (*vector.Column, error) {
@@ -213,5 +218,13 @@ func (l *lazyBlock) decode(ref ColumnRef) (*vector.Column, error) {
 	case ref.Key != "":
 		return l.open.Key(ref.Field, ref.Key)
 	}
-	return l.open.Column(ref.Field)
+	c, err := l.open.Column(ref.Field)
+	limit, offloaded := l.scan.table.offload[ref.Field]
+	switch {
+	case err != nil || !offloaded:
+		return c, err
+	case ref.Digest:
+		return storedDigests(c, limit)
+	}
+	return l.scan.view.db.blobs.resolve(c, l.sel)
 }

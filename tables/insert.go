@@ -19,7 +19,7 @@ import (
 const maxWrittenBytes = 64 << 20
 
 // ours are columns that the store fills in, for whatever way a row comes by.
-var ours = map[string]bool{"llm": true, "log_id": true, "series_id": true, "source": true, "ingested_at": true}
+var ours = map[string]bool{"llm": true, "log_id": true, "body_sha256": true, "series_id": true, "source": true, "ingested_at": true}
 
 // required are columns that a statement has to give a value.
 var required = map[string][]string{
@@ -229,6 +229,8 @@ func (r *ownReader) Next(context.Context) (*vector.Batch, error) {
 			return vector.Const(vector.Int64, nil, rows.N), nil
 		case ref.Key != "":
 			return rows.Cols[ref.Field].Attrs.KeyColumn(ref.Key, rows.N), nil
+		case ref.Digest:
+			return engine.Digests(rows.Cols[ref.Field], maxBodyBytes), nil
 		default:
 			return rows.Cols[ref.Field], nil
 		}

@@ -38,12 +38,16 @@ const (
 //	ns F G      G - F
 //	bytes F     the bytea of a String field of raw bytes
 //	row         the running number of the row
+//	sha256 F    the hash of a text that is stored outside the rows
 //	llm K A E   what attributes and events of a span of kind llm say of its call
 //
 // In a keyed table the source is the column's default, - for none.
 //
 //go:embed columns.txt
 var columnsText string
+
+// maxBodyBytes is the longest body of a log that is stored in its row.
+const maxBodyBytes = 8192
 
 // Specs describes the stored tables to the engine.
 func Specs() []engine.TableSpec {
@@ -55,7 +59,7 @@ func Specs() []engine.TableSpec {
 		},
 		{
 			ID: 2, Record: record.Logs, Schema: otlp.LogsSchema, Time: "timestamp_unix_nano",
-			Arrival: "ingested_at_unix_nano", Trace: "trace_id",
+			Arrival: "ingested_at_unix_nano", Trace: "trace_id", Offload: map[string]int{"body": maxBodyBytes},
 		},
 		{
 			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: "timestamp_unix_nano",

@@ -114,6 +114,8 @@ func (p *projection) plan(ref catalog.ColumnRef) {
 	switch {
 	case source[0] == "row":
 		inputs = append(inputs, p.need(engine.ColumnRef{Field: engine.RowNumber}))
+	case source[0] == "sha256":
+		inputs = append(inputs, p.need(engine.ColumnRef{Field: p.table.schema.Index(source[1]), Digest: true}))
 	case len(source) == 1:
 		field := p.table.schema.Index(source[0])
 		key := ""

@@ -11,23 +11,25 @@ import (
 
 // A Description says what is collected of a table's blocks.
 type Description struct {
-	Schema *vector.Schema
-	Time   string   // Int64 field; "" for none
-	Zones  []string // Int64 fields
-	Key    []string // Hex fields that identify a row; nil for none
-	Trace  string   // Hex field; "" for none
+	Schema  *vector.Schema
+	Time    string   // Int64 field; "" for none
+	Zones   []string // Int64 fields
+	Key     []string // Hex fields that identify a row; nil for none
+	Trace   string   // Hex field; "" for none
+	Outside []string // String fields that may hold references
 }
 
 // Describe collects what a manifest entry says of a block, all but Table, ID
 // and Hour, which the caller knows. It reads the encoded block, so that an
-// entry is true of what is stored and can be made again.
-func Describe(d Description, b *block.Block) (*BlockMeta, error) {
+// entry is true of what is stored and can be made again. text gives what is
+// meant by a text that one of the fields Outside holds.
+func Describe(d Description, b *block.Block, text func(stored string) (string, error)) (*BlockMeta, error) {
 	m := &BlockMeta{
 		Rows: b.Rows(), Bytes: b.Bytes(),
 		Zones: make(map[string]Zone), Values: make(map[string]ValueSet),
 		Tokens: make(map[string]Filter), AttributeAll: make(map[string]bool),
 	}
-	c := describer{Description: d, block: b, meta: m}
+	c := describer{Description: d, block: b, meta: m, text: text}
 	for _, step := range []func() error{c.bookkeeping, c.zones, c.identity, c.fields} {
 		if err := step(); err != nil {
 			return nil, err
@@ -40,6 +42,7 @@ type describer struct {
 	Description
 	block *block.Block
 	meta  *BlockMeta
+	text  func(stored string) (string, error)
 }
 
 func (d *describer) bookkeeping() error {
@@ -138,6 +141,14 @@ func (d *describer) fields() error {
 			texts, err := d.block.Values(i, "")
 			if err != nil {
 				return err
+			}
+			if slices.Contains(d.Outside, f.Name) {
+				texts = slices.Clone(texts)
+				for k, stored := range texts {
+					if texts[k], err = d.text(stored); err != nil {
+						return err
+					}
+				}
 			}
 			d.meta.Tokens[f.Name] = tokenFilter(texts)
 		}

@@ -108,7 +108,7 @@ func makeBlock(t testing.TB, rows *vector.Rows) *block.Block {
 
 func describe(t testing.TB, rows *vector.Rows) *BlockMeta {
 	t.Helper()
-	m, err := Describe(description, makeBlock(t, rows))
+	m, err := Describe(description, makeBlock(t, rows), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func BenchmarkDescribe(b *testing.B) {
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		m, err := Describe(description, blk)
+		m, err := Describe(description, blk, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

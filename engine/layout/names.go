@@ -6,6 +6,7 @@
 //	BALLAST          space to give up when the disk is full
 //	wal/             package wal
 //	hot/             Pebble, with the keys below
+//	blobs/           package blob
 //
 // Keys of the hot store. Numbers are big-endian, so that keys sort by them; an
 // hour (since 1970) is stored with its sign bit flipped.
@@ -17,6 +18,7 @@
 //	a table:u8                               applied LSN, row count, next block id (TableState)
 //	h hash:16                                a request lately received (RequestEntry)
 //	k table:u8 key:escaped lsn:u64 inverted  a version of a row of a keyed table, newest first
+//	x hash:32                                a text that blocks refer to (Reference), by its SHA-256
 //	c name                                   a counter, uint64 little-endian
 //
 // An escaped key writes its zero bytes as 00 ff and ends with 00 01, so that no
@@ -34,6 +36,7 @@ const (
 	EndpointsFile = "endpoints.json"
 	WALDir        = "wal"
 	HotDir        = "hot"
+	BlobsDir      = "blobs"
 	BallastFile   = "BALLAST"
 )
 
@@ -55,6 +58,7 @@ const (
 	RequestKind KeyKind = 'h'
 	KeyedKind   KeyKind = 'k'
 	CounterKind KeyKind = 'c'
+	BlobKind    KeyKind = 'x'
 )
 
 // VersionKey is the key of the folder's format version.
@@ -112,6 +116,9 @@ func ParseRequestKey(k []byte) (hash [16]byte, ok bool) {
 	}
 	return [16]byte(k[1:]), true
 }
+
+// BlobKey is the key of a text that is stored outside the rows.
+func BlobKey(hash [32]byte) []byte { return append([]byte{byte(BlobKind)}, hash[:]...) }
 
 // CounterKey is the key of a counter.
 func CounterKey(name string) []byte { return append([]byte{byte(CounterKind)}, name...) }

@@ -29,6 +29,7 @@ func TestKeys(t *testing.T) {
 			{"request", RequestKey([16]byte{1, 15: 2})},
 			{"keyed", KeyedKey(9, []byte("a\x00b"), 5)},
 			{"counter", CounterKey("rows")},
+			{"blob", BlobKey([32]byte{1, 31: 2})},
 		} {
 			fmt.Fprintf(&out, "%s: %x\n", k.name, k.key)
 		}
