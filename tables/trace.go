@@ -18,11 +18,11 @@ import (
 type traceFunction struct {
 	rel   *catalog.Relation
 	spans *telemetry
-	rows  func(*trace) [][]any
+	rows  func(*trace, *vector.Account) ([][]any, error)
 }
 
 func newTraceFunctions(spans *telemetry) []catalog.RowFunction {
-	function := func(name, comment string, rows func(*trace) [][]any, columns ...catalog.Column) catalog.RowFunction {
+	function := func(name, comment string, rows func(*trace, *vector.Account) ([][]any, error), columns ...catalog.Column) catalog.RowFunction {
 		return &traceFunction{
 			rel: &catalog.Relation{
 				OID: functionOID(name), Schema: catalog.PublicSchema, Name: name, Kind: 'f', Comment: comment, Columns: columns,
@@ -66,7 +66,11 @@ func (f *traceFunction) Call(ctx context.Context, env *expr.Env, args []any) (ve
 	if err != nil {
 		return nil, err
 	}
-	return exec.FromSlice(kinds, f.rows(t)), nil
+	rows, err := f.rows(t, env.Account)
+	if err != nil {
+		return nil, err
+	}
+	return exec.FromSlice(kinds, rows), nil
 }
 
 // A trace is the spans of one trace id with the tree that they make.
@@ -215,8 +219,9 @@ func (t *trace) critical(root int) {
 func (t *trace) offset(nanos int64) float64 { return float64(nanos-t.begin) / 1e6 }
 
 // tree gives the rows of trace_tree. A path numbers a span and its ancestors
-// among their siblings; in order of paths, the tree is read from the top.
-func (t *trace) tree() [][]any {
+// among their siblings; in order of paths, the tree is read from the top. In a
+// deep tree paths are long, so they are taken from the account.
+func (t *trace) tree(account *vector.Account) ([][]any, error) {
 	widest := len(t.roots)
 	for i := range t.spans {
 		widest = max(widest, len(t.spans[i].children))
@@ -239,13 +244,16 @@ func (t *trace) tree() [][]any {
 		p := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		s := &t.spans[p.span]
+		if err := account.Grow(int64(256 + len(p.path))); err != nil {
+			return nil, err
+		}
 		rows = append(rows, []any{
 			p.depth, p.path, t.id, s.id, s.parentID, s.service, s.operation, t.offset(s.start), float64(s.end-s.start) / 1e6,
 			float64(t.self(s)) / 1e6, s.status, s.orphan, s.onPath,
 		})
 		push(s.children, p.path+".", p.depth+1)
 	}
-	return rows
+	return rows, nil
 }
 
 // self is the time of a span that none of its children covers.
@@ -263,7 +271,7 @@ func (t *trace) self(s *treeSpan) int64 {
 
 // path gives the rows of critical_path: the times on it add up to the root's
 // duration.
-func (t *trace) path() [][]any {
+func (t *trace) path(*vector.Account) ([][]any, error) {
 	total := int64(0)
 	for i := range t.spans {
 		total += t.spans[i].pathNanos
@@ -283,5 +291,5 @@ func (t *trace) path() [][]any {
 			float64(s.pathNanos) / 1e6, share,
 		})
 	}
-	return rows
+	return rows, nil
 }

@@ -12,6 +12,7 @@ import (
 type fault struct {
 	ownOf     map[string]float64 // times longer
 	gapTo     string             // ms more before this callee begins
+	lagging   bool               // cart's calls all begin later
 	throttled string             // one in five spans takes a second
 	failing   string             // share of its requests
 	share     float64
@@ -22,7 +23,7 @@ type fault struct {
 	fewer     float64
 }
 
-// shop simulates gateway → cart → (stock → db, price), as many requests a
+// shop simulates gateway → cart → (stock → db, price, tax), as many requests a
 // second as told.
 type shop struct {
 	in   *Input
@@ -48,7 +49,7 @@ func simulate(seed uint64, f *fault) *Input {
 			s.request(int64(second)*1e9 + s.rng.Int64N(1e9))
 		}
 	}
-	for _, name := range []string{"gateway", "cart", "stock", "price", "db"} {
+	for _, name := range []string{"gateway", "cart", "stock", "price", "tax", "db"} {
 		for _, side := range []Side{Base, Current} {
 			use := 0.3
 			if side == Current && f.cpu == name {
@@ -67,15 +68,24 @@ func (s *shop) request(at int64) {
 	trace := s.in.Trace(id)
 	s.call(trace, 0, "gateway", "GET /cart", at, func(span uint64, at int64) int64 {
 		return s.call(trace, span, "cart", "get", at, func(span uint64, at int64) int64 {
-			at = s.call(trace, span, "stock", "check", at, func(span uint64, at int64) int64 {
+			at = s.call(trace, span, "stock", "check", s.lag(at), func(span uint64, at int64) int64 {
 				return s.call(trace, span, "db", "select", at, nil)
 			})
 			if s.on && s.f.stopAt == "stock" || s.on && s.f.skipped == "price" {
 				return at
 			}
-			return s.call(trace, span, "price", "quote", at, nil)
+			at = s.call(trace, span, "price", "quote", s.lag(at), nil)
+			return s.call(trace, span, "tax", "rate", s.lag(at), nil)
 		})
 	})
+}
+
+// lag is the time at which cart's next call goes out.
+func (s *shop) lag(at int64) int64 {
+	if s.on && s.f.lagging {
+		at += 40e6
+	}
+	return at
 }
 
 // call enters a span of a service and gives the time of its end.
@@ -128,6 +138,7 @@ func TestFaults(t *testing.T) {
 		{"slow itself", "price", []string{"own_time", "tail"}, fault{ownOf: map[string]float64{"price": 5}}},
 		{"slow below others", "db", []string{"own_time", "tail"}, fault{ownOf: map[string]float64{"db": 8}}},
 		{"slow network", "db", []string{"edge_time", "tail"}, fault{gapTo: "db"}},
+		{"slow calls to all", "cart", []string{"own_time", "tail", "edge_time"}, fault{lagging: true}},
 		{"throttled", "price", []string{"tail"}, fault{throttled: "price"}},
 		{"failing", "stock", []string{"error", "log_error"}, fault{failing: "stock", share: 0.4}},
 		{"a call is missing", "cart", []string{"call_missing"}, fault{skipped: "price"}},
@@ -288,5 +299,5 @@ func BenchmarkDetect(b *testing.B) {
 		b.StartTimer()
 		Detect(in)
 	}
-	b.ReportMetric(float64(5*perSecond*(baseSeconds+currentSeconds))*float64(b.N)/b.Elapsed().Seconds(), "spans/s")
+	b.ReportMetric(float64(6*perSecond*(baseSeconds+currentSeconds))*float64(b.N)/b.Elapsed().Seconds(), "spans/s")
 }

@@ -33,79 +33,97 @@ func ownTime(e *evidence) bool {
 	return e.series != nil && e.up && e.series.kind == ownSeries
 }
 
-// slowCallers: a slow caller makes all its calls look slow. What its calls to
-// others, and its own time, have become slower by is taken off each edge.
-func (j *judge) slowCallers() {
-	type edge struct{ caller, callee uint32 }
-	strength := make(map[edge]float64)
-	worst := make(map[edge]*evidence)
-	edges := make(map[uint32]map[uint32]bool)
+func gapTime(e *evidence) bool {
+	return e.series != nil && e.up && e.series.kind != ownSeries
+}
+
+// An edge is the calls of one service to another.
+type edge struct{ caller, callee uint32 }
+
+// slowEdges is which services call which, and the strongest evidence that the
+// calls of an edge have become slower.
+type slowEdges struct {
+	callees map[uint32][]uint32 // by caller
+	worst   map[edge]*evidence
+}
+
+func (j *judge) slowEdges() slowEdges {
+	s := slowEdges{callees: make(map[uint32][]uint32), worst: make(map[edge]*evidence)}
 	for key := range j.derived.series {
-		if key.kind != ownSeries {
-			if edges[key.a] == nil {
-				edges[key.a] = make(map[uint32]bool)
-			}
-			edges[key.a][key.b] = true
+		if key.kind == pooledSeries { // there is one for each edge
+			s.callees[key.a] = append(s.callees[key.a], key.b)
 		}
 	}
-	slow := func(e *evidence) bool { return e.series != nil && e.up && e.series.kind != ownSeries }
-	for callee, s := range j.byService {
-		for _, e := range s.evidence {
-			if slow(e) {
-				k := edge{e.series.a, callee}
-				if worst[k] == nil || j.stronger(e, worst[k]) {
-					strength[k], worst[k] = e.lcb, e
-				}
+	for callee, suspect := range j.byService {
+		for _, e := range suspect.evidence {
+			k := edge{e.caller, callee}
+			if gapTime(e) && (s.worst[k] == nil || j.stronger(e, s.worst[k])) {
+				s.worst[k] = e
 			}
 		}
 	}
-	type discount struct {
-		e      *evidence
-		by     float64
-		caller uint32
-	}
-	var discounts []discount
-	common := make(map[uint32]*evidence) // of a caller whose calls are all slower
-	for k := range strength {
-		var others []*evidence
-		var rest []float64
-		for callee := range edges[k.caller] {
-			if callee != k.callee {
-				rest = append(rest, strength[edge{k.caller, callee}])
-				others = append(others, worst[edge{k.caller, callee}])
+	return s
+}
+
+// others gives the bound in the middle of a caller's other edges, 0 for a quiet
+// one, and the evidence that has it.
+func (s slowEdges) others(j *judge, k edge) (m float64, typical *evidence, n int) {
+	var bounds []float64
+	for _, callee := range s.callees[k.caller] {
+		if callee != k.callee {
+			bound := 0.0
+			if e := s.worst[edge{k.caller, callee}]; e != nil {
+				bound = e.lcb
 			}
+			bounds = append(bounds, bound)
 		}
-		m := upperMedian(rest)
-		o := 0.0
+	}
+	m = upperMedian(bounds)
+	for _, callee := range s.callees[k.caller] {
+		e := s.worst[edge{k.caller, callee}]
+		if callee != k.callee && e != nil && e.lcb == m && (typical == nil || j.stronger(e, typical)) {
+			typical = e
+		}
+	}
+	return m, typical, len(bounds)
+}
+
+// slowCallers: a slow caller makes all its calls look slow. What its calls to
+// others, and its own time, have become slower by is taken off each edge, unless
+// the callee's own time speaks more against it. Where most calls are slower, the
+// caller gets evidence of that: as seen from its strongest edge, since from any
+// other one the strongest alone could look like all of them.
+func (j *judge) slowCallers() {
+	edges := j.slowEdges()
+	by := make(map[edge]float64)
+	strongest := make(map[uint32]*evidence) // by caller
+	common := make(map[uint32]*evidence)
+	for k, e := range edges.worst {
+		m, typical, n := edges.others(j, k)
+		own := 0.0
 		if c := j.byService[k.caller]; c != nil {
-			o = c.largest(ownTime)
+			own = c.largest(ownTime)
 		}
-		by := max(m, o)
-		if s := j.byService[k.callee]; s.largest(ownTime) <= by {
-			for _, e := range s.evidence {
-				if slow(e) && e.series.a == k.caller {
-					discounts = append(discounts, discount{e, by, k.caller})
-				}
-			}
+		if callee := j.byService[k.callee]; callee.largest(ownTime) <= max(m, own) {
+			by[k] = max(m, own)
 		}
-		if m > 0 && len(rest) >= 2 {
-			var typical *evidence
-			for _, e := range others {
-				if e != nil && e.lcb == m && (typical == nil || j.stronger(e, typical)) {
-					typical = e
-				}
-			}
+		if strongest[k.caller] != nil && !j.stronger(e, strongest[k.caller]) {
+			continue
+		}
+		strongest[k.caller] = e
+		delete(common, k.caller)
+		if m > 0 && n >= 2 {
 			c := *typical
 			c.kind, c.caller = "edge_time", k.caller
-			if common[k.caller] == nil || j.stronger(&c, common[k.caller]) {
-				common[k.caller] = &c
-			}
+			common[k.caller] = &c
 		}
 	}
-	for _, d := range discounts {
-		if d.by > 0 {
-			d.e.lcb = max(0, d.e.lcb-d.by)
-			d.e.explained = d.caller
+	for k, discount := range by {
+		for _, e := range j.byService[k.callee].evidence {
+			if gapTime(e) && e.caller == k.caller && discount > 0 {
+				e.lcb = max(0, e.lcb-discount)
+				e.explained = k.caller
+			}
 		}
 	}
 	for caller, e := range common {
