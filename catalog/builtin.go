@@ -68,6 +68,9 @@ var builtins = sync.OnceValue(func() *builtinTable {
 		f := &expr.Func{
 			OID: a.OID, Name: a.Name, Args: a.Args, Variadic: a.Variadic, Result: a.Result, Volatile: expr.Immutable, Comment: a.Comment,
 		}
+		if strings.HasPrefix(a.Name, "json") && a.Name != "jsonb_object_agg" {
+			f.Volatile = expr.Stable // DateStyle
+		}
 		add(&builtin{Func: f, kind: 'a', direct: a.Direct, set: set})
 	}
 	for line := range strings.Lines(functionsText) {

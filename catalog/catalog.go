@@ -192,14 +192,4 @@ func (c *Catalog) TableFunctions() []TableFunction {
 	return list
 }
 
-// rows gives the estimate of a table's rows, -1 when it is a view.
-func (c *Catalog) rows(rel *Relation) int64 {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if e := c.relations[rel.Schema+"."+rel.Name]; e.table != nil {
-		return e.table.Rows()
-	}
-	return -1
-}
-
 var _ expr.Catalog = (*Catalog)(nil)

@@ -11,7 +11,8 @@ import (
 // Describe answers a function that asks about objects: what is its name, args
 // are its arguments, the object's OID first. The answer is nil (NULL) for an
 // object that does not exist.
-func (c *Catalog) Describe(what string, args []any, path []string) (any, error) {
+func (c *Catalog) Describe(env *expr.Env, what string, args []any) (any, error) {
+	path := env.SearchPath
 	var object pgtypes.OID
 	if len(args) > 0 {
 		n, _ := args[0].(int64)
@@ -34,9 +35,11 @@ func (c *Catalog) Describe(what string, args []any, path []string) (any, error) 
 	case "pg_database_size", "pg_tablespace_size":
 		total := int64(0)
 		for _, rel := range c.Relations() {
-			if rel.Schema == PublicSchema {
-				total += c.size(rel)
+			_, bytes, err := c.stored(env, rel)
+			if err != nil {
+				return nil, err
 			}
+			total += bytes
 		}
 		return total, nil
 	case "pg_describe_object":
@@ -53,11 +56,11 @@ func (c *Catalog) Describe(what string, args []any, path []string) (any, error) 
 	case "pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "pg_collation_is_visible":
 		return c.visible(what, object, path), nil
 	}
-	return c.describeRelation(what, object, args, path)
+	return c.describeRelation(env, what, object, args)
 }
 
 // describeRelation answers what is asked of relations, columns and indexes.
-func (c *Catalog) describeRelation(what string, object pgtypes.OID, args []any, path []string) (any, error) {
+func (c *Catalog) describeRelation(env *expr.Env, what string, object pgtypes.OID, args []any) (any, error) {
 	rel, suffix := c.relationByOID(object)
 	if rel == nil {
 		switch what {
@@ -105,7 +108,7 @@ func (c *Catalog) describeRelation(what string, object pgtypes.OID, args []any, 
 			return int64(rel.OID + indexOffset), nil
 		}
 	case "pg_table_is_visible":
-		_, found := c.Relation("", rel.Name, path)
+		_, found := c.Relation("", rel.Name, env.SearchPath)
 		return found == rel, nil
 	case "pg_relation_is_updatable":
 		if !isTable {
@@ -118,7 +121,8 @@ func (c *Catalog) describeRelation(what string, object pgtypes.OID, args []any, 
 		if !isTable || what == "pg_indexes_size" {
 			return int64(0), nil
 		}
-		return c.size(rel), nil
+		_, bytes, err := c.stored(env, rel)
+		return bytes, err
 	}
 	return nil, nil
 }
@@ -131,10 +135,17 @@ func text(s string) any {
 	return s
 }
 
-// rowBytes is what a row is taken to need on disk: sizes are estimates.
-const rowBytes = 50
-
-func (c *Catalog) size(rel *Relation) int64 { return max(c.rows(rel), 0) * rowBytes }
+// stored gives the rows and the bytes on disk of a table, nothing for what is
+// not stored.
+func (c *Catalog) stored(env *expr.Env, rel *Relation) (rows, bytes int64, err error) {
+	c.mu.RLock()
+	t, ok := c.relations[rel.Schema+"."+rel.Name].table.(StoredTable)
+	c.mu.RUnlock()
+	if !ok || env.Snapshot == nil {
+		return 0, 0, nil
+	}
+	return t.Stored(env)
+}
 
 // The bits of pg_relation_is_updatable: PostgreSQL's command numbers.
 const (

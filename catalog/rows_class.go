@@ -16,7 +16,10 @@ func namespaceRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
 	}
 }
 
-func classRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
+// pageBytes is the size of PostgreSQL's pages, which relpages counts.
+const pageBytes = 8192
+
+func classRows(c *Catalog, env *expr.Env, add func(map[string]any)) {
 	for _, rel := range c.Relations() {
 		row := map[string]any{
 			"oid": oid(rel.OID), "relname": rel.Name, "relnamespace": oid(schemaOID(rel.Schema)),
@@ -30,9 +33,9 @@ func classRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 			row["relam"] = oid(heapOID)
 			if rel.Schema == PublicSchema {
 				row["relreplident"] = "d"
-				n := c.rows(rel)
-				row["reltuples"] = float64(n)
-				row["relpages"] = n/100 + 1
+				if rows, bytes, err := c.stored(env, rel); err == nil {
+					row["reltuples"], row["relpages"] = float64(rows), (bytes+pageBytes-1)/pageBytes
+				}
 			}
 		}
 		add(row)

@@ -7,6 +7,9 @@ import (
 
 func typeRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	for _, t := range pgtypes.All() {
+		if t.Elem != 0 && pgtypes.Lookup(t.Elem) == nil {
+			continue // an array of a system relation's rows
+		}
 		detail := typeDetails()[t.OID]
 		add(map[string]any{
 			"oid": oid(t.OID), "typname": t.Name, "typnamespace": oid(systemOID), "typowner": oid(ownerOID),

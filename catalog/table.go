@@ -56,6 +56,13 @@ type Table interface {
 	Rows() int64
 }
 
+// A StoredTable is a table that knows how many rows it has in the snapshot of
+// env, and how many bytes they take on disk.
+type StoredTable interface {
+	Table
+	Stored(env *expr.Env) (rows, bytes int64, err error)
+}
+
 // A WritableTable is a table whose rows statements may change, within the
 // transaction that env belongs to. A row has a value for every column.
 type WritableTable interface {

@@ -43,6 +43,22 @@ func (t *keyed) Relation() *catalog.Relation { return t.rel }
 // Rows estimates the size for join order: people write these rows.
 func (t *keyed) Rows() int64 { return 1000 }
 
+// Stored gives the committed rows, and the bytes of their keys and values.
+func (t *keyed) Stored(env *expr.Env) (rows, bytes int64, err error) {
+	s, err := snapshot(env)
+	if err != nil {
+		return 0, 0, err
+	}
+	for row, err := range s.View.Keyed(t.id, nil, nil) {
+		if err != nil {
+			return 0, 0, storageError(err)
+		}
+		rows++
+		bytes += int64(len(row.Key) + len(row.Value))
+	}
+	return rows, bytes, nil
+}
+
 // Scan reads the rows of the statement's snapshot, those that its transaction
 // has written in place of the stored ones.
 func (t *keyed) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {

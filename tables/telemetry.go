@@ -7,6 +7,7 @@ import (
 
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -41,6 +42,20 @@ const estimatedRows = 1_000_000
 
 // Rows estimates the size for join order.
 func (t *telemetry) Rows() int64 { return estimatedRows }
+
+// Stored gives the live rows, and the bytes of the blocks.
+func (t *telemetry) Stored(env *expr.Env) (rows, bytes int64, err error) {
+	snap, err := snapshot(env)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, b := range snap.View.Blocks() {
+		if b.Table == t.rel.Name {
+			bytes += int64(b.Bytes)
+		}
+	}
+	return snap.View.Rows(t.rel.Name), bytes, nil
+}
 
 // Scan reads the rows of the statement's view.
 func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {

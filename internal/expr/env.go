@@ -49,7 +49,7 @@ type Catalog interface {
 	// OIDToName is the inverse, qualified only if not visible in the path.
 	OIDToName(kind pgtypes.OID, oid pgtypes.OID, path []string) (string, bool)
 	// Describe answers a function that asks about objects, by its name and arguments.
-	Describe(what string, args []any, path []string) (any, error)
+	Describe(env *Env, what string, args []any) (any, error)
 }
 
 // Micros converts a time to timestamptz.

@@ -13,7 +13,7 @@ func asked(name string) impl {
 		if _, ok := args[0].(int64); !ok || env.Session == nil {
 			return nil, nil
 		}
-		return env.Session.Catalog().Describe(name, args, env.SearchPath)
+		return env.Session.Catalog().Describe(env, name, args)
 	})
 }
 
@@ -25,7 +25,7 @@ func named(name string) impl {
 		if !ok {
 			return nil, regMissing(pgtypes.Regclass, relation)
 		}
-		return env.catalog().Describe(name, []any{int64(oid)}, env.SearchPath)
+		return env.catalog().Describe(env, name, []any{int64(oid)})
 	})
 }
 
@@ -50,7 +50,7 @@ func comment(name string) impl {
 		if !ok {
 			return nil, nil
 		}
-		return env.catalog().Describe(name, []any{args[0], int64(class)}, env.SearchPath)
+		return env.catalog().Describe(env, name, []any{args[0], int64(class)})
 	})
 }
 
@@ -93,7 +93,7 @@ var indexProperties = map[string]bool{
 }
 
 func indexColumnProperty(env *Env, _ *Call, args []any) (any, error) {
-	column, err := env.catalog().Describe("pg_get_indexdef", []any{args[0], args[1], false}, env.SearchPath)
+	column, err := env.catalog().Describe(env, "pg_get_indexdef", []any{args[0], args[1], false})
 	value, known := indexProperties[strings.ToLower(args[2].(string))]
 	if err != nil || column == nil || !known {
 		return nil, err
@@ -121,13 +121,13 @@ func catalogFunctions() map[string]impl {
 			if args[0].(string) != env.Database {
 				return nil, pgerr.New(pgerr.InvalidCatalogName, "database \"%s\" does not exist", args[0])
 			}
-			return env.catalog().Describe("pg_database_size", nil, nil)
+			return env.catalog().Describe(env, "pg_database_size", nil)
 		}),
 		"pg_tablespace_size(name)": raw(func(env *Env, _ *Call, args []any) (any, error) {
 			if _, ok := env.catalog().NameToOID(KindTablespace, quoteIdent(args[0].(string)), nil); !ok {
 				return nil, pgerr.New(pgerr.UndefinedObject, "tablespace \"%s\" does not exist", args[0])
 			}
-			return env.catalog().Describe("pg_database_size", nil, nil)
+			return env.catalog().Describe(env, "pg_database_size", nil)
 		}),
 		"pg_index_column_has_property(regclass,int4,text)": raw(indexColumnProperty),
 	}

@@ -170,7 +170,7 @@ func (s securable) checkColumn(named bool) impl {
 		if err := knownRights(args[2], s.rights); err != nil || object == 0 {
 			return nil, err
 		}
-		found, err := env.catalog().Describe("has_column_privilege", []any{int64(object), args[1]}, env.SearchPath)
+		found, err := env.catalog().Describe(env, "has_column_privilege", []any{int64(object), args[1]})
 		if err != nil || found == nil {
 			return nil, err
 		}

@@ -1,13 +1,13 @@
 package expr
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/google/uuid"
 
 	"github.com/tael-sql/tael-sql/internal/pgerr"
@@ -58,14 +58,41 @@ func formatTypeOf(_ *Env, _ *Call, args []any) (any, error) {
 	return pgtypes.FormatType(pgtypes.Type{OID: pgtypes.OID(oid), Mod: int32(mod)}), nil
 }
 
+// sizeUnits are the units of pg_size_pretty, each 1024 of the one before.
+var sizeUnits = []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
+
+// sizePretty prints a size in the unit in which it stays below 10240, rounded
+// half away from zero.
 func sizePretty(n int64) string {
-	units := []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
-	size, u := float64(n), 0
-	for (size >= 10240 || size <= -10240) && u < len(units)-1 {
-		size /= 1024
-		u++
+	if n < 10*1024 && n > -10*1024 {
+		return strconv.FormatInt(n, 10) + " bytes"
 	}
-	return fmt.Sprintf("%.0f %s", size, units[u])
+	n >>= 9 // one bit more than the unit, to round by
+	u := 1
+	for ; u < len(sizeUnits)-1 && (n >= 20*1024-1 || n <= -(20*1024-1)); u++ {
+		n /= 1024
+	}
+	if n < 0 {
+		return strconv.FormatInt((n-1)/2, 10) + " " + sizeUnits[u]
+	}
+	return strconv.FormatInt((n+1)/2, 10) + " " + sizeUnits[u]
+}
+
+// sizePrettyNumeric prints the fraction of a small size, too.
+func sizePrettyNumeric(env *Env, _ *Call, args []any) (any, error) {
+	d := args[0].(*apd.Decimal)
+	if d.Form != apd.Finite {
+		return nil, pgerr.New(pgerr.NumericValueOutOfRange, "bigint out of range")
+	}
+	f, err := d.Float64()
+	if err != nil || f > math.MaxInt64 || f < math.MinInt64 {
+		return nil, pgerr.New(pgerr.NumericValueOutOfRange, "bigint out of range")
+	}
+	if f < 10*1024 && f > -10*1024 {
+		text, err := outputText(env, pgtypes.Of(pgtypes.Numeric), d)
+		return text + " bytes", err
+	}
+	return sizePretty(int64(f)), nil
 }
 
 var sizePattern = regexp.MustCompile(`^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Z]*)\s*$`)
@@ -157,6 +184,7 @@ func systemFunctions() map[string]impl {
 		"row_security_active(oid)":     always(false),
 		"row_security_active(text)":    always(false),
 		"pg_size_bytes(text)":          fn1(sizeBytes),
+		"pg_size_pretty(numeric)": raw(sizePrettyNumeric),
 		"pg_size_pretty(int8)":         pure1(sizePretty),
 		"gen_random_uuid()":            withEnv(func(*Env) (any, error) { return pgtypes.UUID(uuid.New()), nil }),
 		"txid_current()":               always(int64(1)),
