@@ -22,7 +22,9 @@ func encodingName(n int64) string {
 	return encodings[n]
 }
 
-func encodingNumber(name string) int64 {
+// EncodingNumber gives the number of a character set, -1 if there is none of
+// that name.
+func EncodingNumber(name string) int64 {
 	bare := strings.NewReplacer("-", "", "_", "", " ", "")
 	want := bare.Replace(strings.ToUpper(name))
 	if want == "UNICODE" {

@@ -118,7 +118,7 @@ func (s *settings) set(name, value string, local, startup bool) error {
 	return nil
 }
 
-func invalid(name, value string) error {
+func invalid(name, value string) *pgerr.Error {
 	return pgerr.New(pgerr.InvalidParameterValue, "invalid value for parameter \"%s\": \"%s\"", name, value)
 }
 
@@ -145,6 +145,9 @@ func check(name, value, before string) (string, error) {
 			return -1
 		}, lower)
 		if n != "utf8" && n != "unicode" {
+			if expr.EncodingNumber(value) < 0 {
+				return "", invalid(name, value)
+			}
 			return "", pgerr.New(pgerr.FeatureNotSupported, "client_encoding \"%s\" is not supported: UTF8 is", value)
 		}
 		return "UTF8", nil
@@ -166,6 +169,12 @@ func check(name, value, before string) (string, error) {
 			return "", invalid(name, value)
 		}
 		return strconv.FormatInt(ms, 10), nil
+	case "client_min_messages":
+		levels := []string{"debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error"}
+		if !slices.Contains(levels, lower) {
+			return "", invalid(name, value).WithHint("Available values: %s.", strings.Join(slices.DeleteFunc(levels, func(l string) bool { return l == "debug" }), ", "))
+		}
+		return lower, nil
 	case "bytea_output":
 		if lower != "hex" && lower != "escape" {
 			return "", invalid(name, value)
@@ -263,7 +272,8 @@ func dateStyle(value, before string) (string, error) {
 		case "DEFAULT":
 			style, order = "ISO", "MDY"
 		default:
-			return "", invalid("DateStyle", value)
+			return "", pgerr.New(pgerr.InvalidParameterValue, "invalid value for parameter \"DateStyle\": \"%s\"", value).
+				WithDetail("Unrecognized key word: \"%s\".", strings.ToLower(w))
 		}
 	}
 	return style + ", " + order, nil

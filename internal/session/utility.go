@@ -46,7 +46,11 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 	return "", st.Unsupported()
 }
 
+// warn tells the client, unless it wants to hear of errors alone.
 func (s *Session) warn(code pgerr.Code, text string) {
+	if level := s.settings.get("client_min_messages"); level == "error" || level == "fatal" || level == "panic" {
+		return
+	}
 	s.startup.Conn.Notice("WARNING", pgerr.New(code, "%s", text))
 }
 
@@ -94,6 +98,9 @@ func (s *Session) set(st *syntax.Statement) error {
 		values := make([]string, len(n.Args))
 		for i, a := range n.Args {
 			values[i] = constText(a)
+		}
+		if n.IsLocal && s.implicit {
+			s.warn(pgerr.NoActiveSQLTransaction, "SET LOCAL can only be used in transaction blocks")
 		}
 		if n.Name == "timezone" && len(values) == 1 {
 			values[0] = zoneOfOffset(values[0])

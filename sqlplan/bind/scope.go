@@ -149,9 +149,9 @@ func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 			return e
 		}
 		if hint := s.hiddenHint(names[0]); hint != "" {
-			panic(pgerr.New(pgerr.UndefinedColumn, "column \"%s\" does not exist", names[0]).WithDetail("%s", hint).At(b.at(n.Location)))
+			panic(pgerr.New(pgerr.UndefinedColumn, "%s", noColumn("", names[0])).WithDetail("%s", hint).At(b.at(n.Location)))
 		}
-		b.fail(n.Location, pgerr.UndefinedColumn, "column \"%s\" does not exist", names[0])
+		s.missingColumn("", names[0], n.Location)
 	case 2:
 		return s.qualified("", names[0], names[1], n.Location)
 	case 3:
@@ -194,7 +194,7 @@ func (s *scope) qualified(schema, table, column string, location int32) expr.Exp
 				return e
 			}
 		}
-		s.b.fail(location, pgerr.UndefinedColumn, "column %s.%s does not exist", table, column)
+		s.missingColumn(table, column, location)
 	}
 	return s.b.copyRef(found, location)
 }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// needPsql finds the psql of PostgreSQL 15: what it asks the catalog, and how
+// it prints, differs from version to version.
+func needPsql(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("psql")
+	version := ""
+	if err == nil {
+		raw, _ := exec.Command(path, "--version").Output()
+		version = string(raw)
+	}
+	if !strings.Contains(version, " 15.") {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("psql 15 is missing: %v %s", err, version)
+		}
+		t.Skipf("psql 15 is missing: %v %s", err, version)
+	}
+	return path
+}
+
+// volatile is what differs from run to run in psql's output.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`port "\d+"`), `port "PORT"`},
+	{regexp.MustCompile(`Time: [\d.]+ ms`), "Time: N ms"},
+	{regexp.MustCompile(`[ \t]+\n`), "\n"},
+}
+
+// The transcripts of testdata/psql are what psql 15 prints of the gateway.
+func TestPsql(t *testing.T) {
+	program := needPsql(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	defer stopGateway(t, g, dir)
+	host, port, err := net.SplitHostPort(g.endpoints.PG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(input string) string {
+		cmd := exec.Command(program, "-X", "-q", "-P", "null=∅")
+		cmd.Env = []string{
+			"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "PGHOST=" + host, "PGPORT=" + port, "PGUSER=" + user, "PGDATABASE=" + database,
+			"PGSSLMODE=disable", "LC_ALL=C.UTF-8", "TZ=UTC", "PAGER=cat",
+		}
+		cmd.Stdin = strings.NewReader(input)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		_ = cmd.Run() // a failed statement is part of the transcript
+		text := strings.TrimRight(out.String(), "\n") + "\n"
+		for _, v := range volatile {
+			text = v.pattern.ReplaceAllString(text, v.with)
+		}
+		return text
+	}
+	setup, err := os.ReadFile("testdata/psql.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := run(string(setup)); out != "\n" {
+		t.Fatal(out)
+	}
+	datadriven.Walk(t, "testdata/psql", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string { return run(d.Input + "\n") })
+	})
+}
