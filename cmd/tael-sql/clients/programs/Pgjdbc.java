@@ -14,7 +14,8 @@ public class Pgjdbc {
         while (rs.next()) {
             StringBuilder row = new StringBuilder();
             for (int i = 1; i <= m.getColumnCount(); i++) {
-                row.append(i > 1 ? " | " : "").append(rs.getString(i));
+                boolean bytes = m.getColumnType(i) == Types.BINARY;
+                row.append(i > 1 ? " | " : "").append(bytes ? java.util.Arrays.toString(rs.getBytes(i)) : rs.getString(i));
             }
             System.out.println(row);
         }
