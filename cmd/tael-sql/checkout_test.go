@@ -5,8 +5,10 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/jackc/pgx/v5"
 )
 
 // One trace of a shop with everything that telemetry can hold, small enough to
@@ -45,6 +47,17 @@ func TestCheckout(t *testing.T) {
 		}
 		if out := ask(conn, "CHECKPOINT"); out != "CHECKPOINT\n" {
 			t.Fatal(out)
+		}
+	}
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec} {
+		var spans, depth int64
+		var services []string
+		err := conn.QueryRow(context.Background(),
+			`SELECT s.span_count, t.services, (SELECT max(depth) FROM trace_tree($4))
+			 FROM summary($1, service => $2, at => $3) AS s, trace_summary($4) AS t`,
+			mode, 3600, "payment", time.Unix(1_700_000_060, 0), "0AF7651916CD43DD8448EB211C80319C").Scan(&spans, &services, &depth)
+		if err != nil || spans != 3 || len(services) != 4 || depth != 2 {
+			t.Errorf("%s: %d spans, services %v, depth %d: %v", mode, spans, services, depth, err)
 		}
 	}
 	stopGateway(t, g, dir)
