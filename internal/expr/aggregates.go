@@ -52,6 +52,7 @@ func aggregateImpls() map[string]func(*AggCall) AggState {
 		}
 	}
 	maps.Copy(m, seriesImpls())
+	maps.Copy(m, pairImpls())
 	return m
 }
 

@@ -48,21 +48,6 @@ func arrayOverlaps(a, b *pgtypes.Array) bool {
 	return false
 }
 
-// arrayConcat is array || array of one dimension.
-func arrayConcat(_ *Env, call *Call, args []any) (any, error) {
-	a, okA := args[0].(*pgtypes.Array)
-	b, okB := args[1].(*pgtypes.Array)
-	switch {
-	case !okA && !okB:
-		return nil, nil
-	case !okA:
-		return b, nil
-	case !okB:
-		return a, nil
-	}
-	return pgtypes.NewArray(a.Elem, append(append([]any(nil), a.Elems...), b.Elems...)), nil
-}
-
 func arrayAppend(_ *Env, call *Call, args []any) (any, error) {
 	a := asArray(args[0], pgtypes.ElemOf(call.Typ.OID))
 	return pgtypes.NewArray(a.Elem, append(append([]any(nil), a.Elems...), args[1])), nil
@@ -172,8 +157,6 @@ func arrayFunctions() map[string]impl {
 		}),
 		"array_append(anycompatiblearray,anycompatible)":   raw(arrayAppend),
 		"array_prepend(anycompatible,anycompatiblearray)":  raw(arrayPrepend),
-		"array_cat(anycompatiblearray,anycompatiblearray)": raw(arrayConcat),
-		"anycompatiblearray || anycompatiblearray":         raw(arrayConcat),
 		"anycompatiblearray || anycompatible":              raw(arrayAppend),
 		"anycompatible || anycompatiblearray":              raw(arrayPrepend),
 		"array_remove(anycompatiblearray,anycompatible)":   raw(arrayRemove),

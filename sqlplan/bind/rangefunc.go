@@ -12,38 +12,105 @@ import (
 	"github.com/tael-sql/tael-sql/sqlplan/syntax"
 )
 
-// rangeFunction binds a function in FROM. Its arguments may use what stands to
-// its left, with LATERAL written or not.
+// rangeFunction binds a function in FROM, or the several of ROWS FROM. Their
+// arguments may use what stands to their left, with LATERAL written or not.
 func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*source, bool) {
-	b := s.b
-	if len(n.Functions) != 1 {
-		panic(pgerr.New(pgerr.FeatureNotSupported, "ROWS FROM with several functions is not supported"))
-	}
 	if len(n.Coldeflist) > 0 {
 		panic(pgerr.New(pgerr.FeatureNotSupported, "a column definition list is not supported for functions in FROM"))
 	}
-	item := n.Functions[0].GetList().Items[0]
+	items := functionItems(n)
 	around := s.around(left, true)
-	fc := item.GetFuncCall()
-	name := figureName(item)
-	src := &source{alias: name, byName: true, plain: true}
+	src := &source{alias: figureName(items[0]), byName: true, plain: true}
 	if n.Alias != nil {
 		src.alias = n.Alias.Aliasname
 	}
-	scan := &FuncScan{Alias: src.alias, Ordinality: n.Ordinality}
-	var node Node = scan
-	if fc != nil {
-		schema, fname := splitName(fc.Funcname)
-		if tf := b.env.Catalog.TableFunction(schema, fname, b.path); tf != nil {
-			args := around.tableArgs(tf, fc, fname)
+	var node Node
+	if len(items) == 1 {
+		node = s.functionSource(items[0], around, src, n.Ordinality)
+	} else {
+		node = s.rowsFrom(items, around, src, n.Ordinality)
+	}
+	s.b.renameColumns(src, n.Alias, -1)
+	return node, []*source{src}, refersTo(node, left)
+}
+
+// functionItems gives the calls of ROWS FROM: unnest of several arrays is
+// several calls.
+func functionItems(n *pg.RangeFunction) []*pg.Node {
+	var items []*pg.Node
+	for _, f := range n.Functions {
+		list := f.GetList().Items
+		if len(list) > 1 && list[1].GetList() != nil {
+			panic(pgerr.New(pgerr.FeatureNotSupported, "a column definition list is not supported for functions in FROM"))
+		}
+		fc := list[0].GetFuncCall()
+		if fc == nil || len(fc.Args) < 2 {
+			items = append(items, list[0])
+			continue
+		}
+		if schema, name := splitName(fc.Funcname); name != "unnest" || schema != "" && schema != "pg_catalog" {
+			items = append(items, list[0])
+			continue
+		}
+		for _, arg := range fc.Args {
+			one := &pg.FuncCall{Funcname: fc.Funcname, Args: []*pg.Node{arg}, Funcformat: fc.Funcformat, Location: fc.Location}
+			items = append(items, &pg.Node{Node: &pg.Node_FuncCall{FuncCall: one}})
+		}
+	}
+	return items
+}
+
+// rowsFrom puts the rows of functions side by side, by their numbers; a
+// function with fewer gives NULL.
+func (s *scope) rowsFrom(items []*pg.Node, around *scope, src *source, ordinality bool) Node {
+	b := s.b
+	var node Node
+	var number expr.Expr
+	var list []Item
+	for i, item := range items {
+		part := &source{alias: figureName(item)}
+		rows := s.functionSource(item, around, part, true)
+		last := len(part.cols) - 1
+		for _, c := range part.cols[:last] {
+			col := b.newCol(c.name, c.value.Type(), src.alias)
+			b.cols[col.ID] = colOrigin{Column: col, scope: s.level(), fields: b.rowFields(c.value)}
+			list = append(list, Item{Expr: c.value, Col: col})
+			src.cols = append(src.cols, sourceCol{name: c.name, value: ref(col)})
+		}
+		n := part.cols[last].value
+		if i == 0 {
+			node, number = rows, n
+			continue
+		}
+		on := b.operator("", "=", number, n, -1)
+		node = &Join{Kind: FullJoin, Left: node, Right: rows, On: on}
+		number = &expr.Coalesce{Args: []expr.Expr{number, n}, Typ: n.Type()}
+	}
+	col := b.newCol("ordinality", number.Type(), src.alias)
+	b.cols[col.ID] = colOrigin{Column: col, scope: s.level()}
+	list = append(list, Item{Expr: number, Col: col})
+	if ordinality {
+		src.cols = append(src.cols, sourceCol{name: col.Name, value: ref(col)})
+	}
+	return &Sort{Input: &Project{Input: node, Items: list}, Keys: []expr.SortKey{{Expr: ref(col)}}}
+}
+
+// functionSource binds one call, whose columns it gives to src; with
+// ordinality, a last one counts the rows.
+func (s *scope) functionSource(item *pg.Node, around *scope, src *source, ordinality bool) Node {
+	b := s.b
+	scan := &FuncScan{Alias: src.alias, Ordinality: ordinality}
+	if fc := item.GetFuncCall(); fc != nil {
+		schema, name := splitName(fc.Funcname)
+		if tf := b.env.Catalog.TableFunction(schema, name, b.path); tf != nil {
+			args := around.tableArgs(tf, fc, name)
 			switch tf := tf.(type) {
 			case *catalog.SQLFunction:
-				node = around.callQuery(tf, args, src)
-				if n.Ordinality {
+				node := around.callQuery(tf, args, src)
+				if ordinality {
 					node = s.numbered(node, src)
 				}
-				b.renameColumns(src, n.Alias, -1)
-				return node, []*source{src}, refersTo(node, left)
+				return node
 			case catalog.RowFunction:
 				scan.Table, scan.Args = tf, args
 				for _, c := range tf.Relation().Columns {
@@ -54,29 +121,26 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 	}
 	if scan.Table == nil {
 		e := around.expr(item)
-		call, ok := e.(*expr.Call)
-		switch {
-		case ok && call.Fn.Set:
+		if call, ok := e.(*expr.Call); ok && call.Fn.Set {
 			scan.Func = call
-			s.callColumns(scan, src, call, n.Alias)
-		default:
+			s.callColumns(scan, src, call)
+		} else {
 			src.scalar = b.rowFields(e) == nil
-			col := b.newCol(src.alias, e.Type(), src.alias)
-			b.cols[col.ID] = colOrigin{Column: col, scope: s.level()}
-			scan.Cols = []Column{col}
-			src.cols = []sourceCol{{name: col.Name, value: ref(col)}}
-			node = &Project{Input: &Values{Rows: [][]expr.Expr{{}}}, Items: []Item{{Expr: b.known(e), Col: col}}}
-			if n.Ordinality {
-				panic(pgerr.New(pgerr.FeatureNotSupported, "WITH ORDINALITY of a function that gives one value is not supported"))
+			s.functionColumn(scan, src, src.alias, e.Type())
+			one := &Project{Input: &Values{Rows: [][]expr.Expr{{}}}, Items: []Item{{Expr: b.known(e), Col: scan.Cols[0]}}}
+			if ordinality {
+				s.functionColumn(scan, src, "ordinality", typeOf(pgtypes.Int8))
+				one.Items = append(one.Items, Item{Expr: &expr.Const{Typ: typeOf(pgtypes.Int8), Val: int64(1)}, Col: scan.Cols[1]})
+				src.scalar = false
 			}
+			return one
 		}
 	}
-	if n.Ordinality {
+	if ordinality {
 		s.functionColumn(scan, src, "ordinality", typeOf(pgtypes.Int8))
 		src.scalar = false
 	}
-	b.renameColumns(src, n.Alias, -1)
-	return node, []*source{src}, refersTo(node, left)
+	return scan
 }
 
 // numbered adds WITH ORDINALITY to the query of a SQL function.
@@ -96,7 +160,7 @@ func (s *scope) functionColumn(scan *FuncScan, src *source, name string, typ pgt
 
 // callColumns names the columns of a set-returning function: its own, or for
 // one without a name that of the alias.
-func (s *scope) callColumns(scan *FuncScan, src *source, call *expr.Call, alias *pg.Alias) {
+func (s *scope) callColumns(scan *FuncScan, src *source, call *expr.Call) {
 	if len(call.Fn.Columns) > 1 {
 		for _, c := range call.Fn.Columns {
 			s.functionColumn(scan, src, c.Name, typeOf(callColumnType(call, c.Type)))
