@@ -125,7 +125,7 @@ func (s *nestedState) Result(*Env) (any, error) {
 	return &pgtypes.Array{Elem: s.elem, Dims: append([]pgtypes.Dim{{Len: s.n, Lower: 1}}, s.dims...), Elems: s.elems}, nil
 }
 
-// jsonArrayState is json_agg and jsonb_agg.
+// jsonArrayState is jsonb_agg.
 type jsonArrayState struct {
 	call *AggCall
 	raws []string
@@ -149,7 +149,7 @@ func (s *jsonArrayState) Result(*Env) (any, error) {
 	return pgtypes.JSONArrayOf(s.raws), nil
 }
 
-// jsonObjectState is json_object_agg and jsonb_object_agg.
+// jsonObjectState is jsonb_object_agg.
 type jsonObjectState struct {
 	call       *AggCall
 	keys, raws []string

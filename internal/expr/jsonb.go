@@ -63,7 +63,7 @@ func toJSON(env *Env, t pgtypes.Type, v any) (string, error) {
 			}
 			raws[i] = raw
 		}
-		return pgtypes.JSONArrayOf(raws), nil
+		return nested(raws, v.Dims, ", "), nil
 	case *pgtypes.Record:
 		raws, keys := make([]string, len(v.Vals)), make([]string, len(v.Vals))
 		for i, e := range v.Vals {
@@ -227,34 +227,44 @@ func jsonLength(doc string) (any, error) {
 	return n, nil
 }
 
-func buildObject(env *Env, call *Call, args []any) (any, error) {
+// toText is toJSON or jsonText.
+type toText = func(env *Env, t pgtypes.Type, v any) (string, error)
+
+func objectMembers(env *Env, call *Call, args []any, text toText) (keys, raws []string, err error) {
 	args, types := spreadVariadic(call, args)
 	if len(args)%2 != 0 {
-		return nil, pgerr.New(pgerr.InvalidParameterValue, "argument list must have even number of elements")
+		return nil, nil, pgerr.New(pgerr.InvalidParameterValue, "argument list must have even number of elements")
 	}
-	var keys, raws []string
 	for i := 0; i < len(args); i += 2 {
 		if args[i] == nil {
-			return nil, pgerr.New(pgerr.InvalidParameterValue, "argument %d: key must not be null", i+1)
+			return nil, nil, pgerr.New(pgerr.InvalidParameterValue, "argument %d: key must not be null", i+1)
 		}
 		key, err := pgtypes.AppendText(nil, types[i], args[i], env.Style)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		raw, err := toJSON(env, types[i+1], args[i+1])
+		raw, err := text(env, types[i+1], args[i+1])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		keys, raws = append(keys, string(key)), append(raws, raw)
+	}
+	return keys, raws, nil
+}
+
+func buildObject(env *Env, call *Call, args []any) (any, error) {
+	keys, raws, err := objectMembers(env, call, args, toJSON)
+	if err != nil {
+		return nil, err
 	}
 	return pgtypes.JSONObjectOf(keys, raws), nil
 }
 
-func buildArray(env *Env, call *Call, args []any) (any, error) {
+func buildArray(env *Env, call *Call, args []any, text toText) (any, error) {
 	args, types := spreadVariadic(call, args)
 	raws := make([]string, len(args))
 	for i, a := range args {
-		raw, err := toJSON(env, types[i], a)
+		raw, err := text(env, types[i], a)
 		if err != nil {
 			return nil, err
 		}
@@ -275,6 +285,7 @@ func spreadVariadic(call *Call, args []any) ([]any, []pgtypes.Type) {
 }
 
 func jsonFunctions() map[string]impl {
+	jsonbArray := raw(func(env *Env, call *Call, args []any) (any, error) { return buildArray(env, call, args, toJSON) })
 	m := map[string]impl{
 		"jsonb @> jsonb": pure2(pgtypes.JSONContains),
 		"jsonb <@ jsonb": pure2(func(a, b string) bool { return pgtypes.JSONContains(b, a) }),
@@ -313,11 +324,9 @@ func jsonFunctions() map[string]impl {
 		"jsonb_array_length(jsonb)": fn1(jsonLength),
 		"json_array_length(json)":   fn1(jsonLength),
 		"jsonb_build_object(any)":   raw(buildObject),
-		"json_build_object(any)":    raw(buildObject),
-		"jsonb_build_array(any)":    raw(buildArray),
-		"json_build_array(any)":     raw(buildArray),
+		"jsonb_build_array(any)":    jsonbArray,
 		"jsonb_build_object()":      raw(buildObject),
-		"jsonb_build_array()":       raw(buildArray),
+		"jsonb_build_array()":       jsonbArray,
 		"jsonb_strip_nulls(jsonb)":  pure1(stripNulls),
 		"try_jsonb(text)": pure1(func(s string) any {
 			doc, err := pgtypes.CanonicalJSON(s)
@@ -335,12 +344,7 @@ func jsonFunctions() map[string]impl {
 		m[t+" #> _text"] = pure2(func(doc string, p *pgtypes.Array) any { return rawOrNil(jsonPath(doc, p.Elems)) })
 		m[t+" #>> _text"] = pure2(func(doc string, p *pgtypes.Array) any { return textOrNil(jsonPath(doc, p.Elems)) })
 	}
-	for _, name := range []string{"to_json", "to_jsonb"} {
-		m[name+"(anyelement)"] = raw(func(env *Env, call *Call, args []any) (any, error) {
-			return toJSON(env, call.Args[0].Type(), args[0])
-		})
-	}
-	m["row_to_json(record)"] = raw(func(env *Env, call *Call, args []any) (any, error) {
+	m["to_jsonb(anyelement)"] = raw(func(env *Env, call *Call, args []any) (any, error) {
 		return toJSON(env, call.Args[0].Type(), args[0])
 	})
 	return m

@@ -28,8 +28,12 @@ func (s *scope) joinExpr(n *pg.JoinExpr, outerLeft []*source) (Node, []*source, 
 	j.Lateral = rightLateral && refersTo(rightNode, left)
 	lateral := leftLateral || rightLateral && refersTo(rightNode, outerLeft)
 	if j.Lateral && (j.Kind == RightJoin || j.Kind == FullJoin) {
-		panic(pgerr.New(pgerr.InvalidColumnReference, "invalid reference to FROM-clause entry for table").
-			WithDetail("The combining JOIN type must be INNER or LEFT for a LATERAL reference."))
+		for _, src := range left {
+			if refersTo(rightNode, []*source{src}) {
+				panic(pgerr.New(pgerr.InvalidColumnReference, "invalid reference to FROM-clause entry for table \"%s\"", src.alias).
+					WithDetail("The combining JOIN type must be INNER or LEFT for a LATERAL reference."))
+			}
+		}
 	}
 
 	using := stringsOf(n.UsingClause)
