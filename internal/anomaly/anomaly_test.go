@@ -34,8 +34,8 @@ type shop struct {
 }
 
 const (
-	baseSeconds, currentSeconds = 600, 120
-	perSecond                   = 2
+	baseSeconds, currentSeconds = 480, 120
+	perSecond                   = 1
 )
 
 func simulate(seed uint64, f *fault) *Input {
