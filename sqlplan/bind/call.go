@@ -56,6 +56,7 @@ func (s *scope) callQuery(f *catalog.SQLFunction, args []expr.Expr, src *source)
 	if !ok {
 		panic(pgerr.New(pgerr.Internal, "function \"%s\" is not a query", rel.Name))
 	}
+	args, once := b.evaluatedOnce(f, args)
 	inner := &binder{
 		shared: b.shared, stmt: stmt, path: []string{"pg_catalog", rel.Schema}, view: b.view + 1,
 		within: &call{function: rel.Name, params: f.Parameters, values: args},
@@ -71,6 +72,9 @@ func (s *scope) callQuery(f *catalog.SQLFunction, args []expr.Expr, src *source)
 		inner.coerceColumn(&r, i, c.Type)
 	}
 	node, values := s.flatten(r, src.alias)
+	if once != nil {
+		node = &Join{Kind: CrossJoin, Left: once, Right: node, Lateral: true}
+	}
 	for i, v := range values {
 		src.cols = append(src.cols, sourceCol{name: rel.Columns[i].Name, value: v})
 		id := v.(*expr.Col).ID
@@ -79,4 +83,24 @@ func (s *scope) callQuery(f *catalog.SQLFunction, args []expr.Expr, src *source)
 		b.cols[id] = col
 	}
 	return node
+}
+
+// evaluatedOnce gives the arguments with columns in the place of those that must
+// not stand in the query as often as it names them, volatile ones, and of
+// sub-queries, whose values the query can then prune by; and the row of those
+// columns, nil where there is none.
+func (b *binder) evaluatedOnce(f *catalog.SQLFunction, args []expr.Expr) ([]expr.Expr, Node) {
+	var items []Item
+	args = slices.Clone(args)
+	for i, a := range args {
+		if isVolatile(a) || hasSubquery(a) {
+			col := b.newCol(f.Parameters[i].Name, a.Type(), "")
+			items = append(items, Item{Expr: a, Col: col})
+			args[i] = ref(col)
+		}
+	}
+	if items == nil {
+		return args, nil
+	}
+	return args, &Project{Input: &Values{Rows: [][]expr.Expr{{}}}, Items: items}
 }
