@@ -190,11 +190,21 @@ func numericSeries(env *Env, args []any, emit func([]any) error) error {
 	}
 }
 
+// stringToTable gives what string_to_array does, row by row.
+func stringToTable(env *Env, call *Call, args []any, emit func([]any) error) error {
+	a, err := stringToArray(env, call, args)
+	if err != nil || a == nil {
+		return err
+	}
+	return unnest(env, call, []any{a}, emit)
+}
+
 func arrayChangeFunctions() map[string]impl {
 	series := set(func(env *Env, _ *Call, args []any, emit func([]any) error) error {
 		return numericSeries(env, args, emit)
 	})
 	return map[string]impl{
+		"string_to_table(text,text)": set(stringToTable), "string_to_table(text,text,text)": set(stringToTable),
 		"array_cat(anycompatiblearray,anycompatiblearray)":              raw(arrayConcat),
 		"anycompatiblearray || anycompatiblearray":                      raw(arrayConcat),
 		"array_replace(anycompatiblearray,anycompatible,anycompatible)": raw(arrayReplace),

@@ -53,7 +53,7 @@ func functionItems(n *pg.RangeFunction) []*pg.Node {
 			continue
 		}
 		for _, arg := range fc.Args {
-			one := &pg.FuncCall{Funcname: fc.Funcname, Args: []*pg.Node{arg}, Funcformat: fc.Funcformat, Location: fc.Location}
+			one := &pg.FuncCall{Funcname: []*pg.Node{pg.MakeStrNode("pg_catalog"), pg.MakeStrNode("unnest")}, Args: []*pg.Node{arg}, Funcformat: fc.Funcformat, Location: fc.Location}
 			items = append(items, &pg.Node{Node: &pg.Node_FuncCall{FuncCall: one}})
 		}
 	}
