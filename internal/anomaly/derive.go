@@ -56,11 +56,26 @@ type operation struct {
 type scratch struct {
 	parent, firstChild, nextSibling []int32 // places within the trace, -1 for none
 	entry                           []int32
-	failing                         []bool // a descendant has failed
-	byID                            map[uint64]int32
+	last                            []int32 // last remote child, by entry
+	requestOf                       []int32 // by entry
+	failing                         []bool  // a descendant has failed
+	ids                             []uint64
+	byID                            map[uint64]int32 // in large traces
 	gaps                            [][2]int64
-	last                            map[int32]int32 // last remote child by entry
-	requestOf                       map[int32]int32
+}
+
+// largeTrace is from how many spans on a map finds them faster than a search.
+const largeTrace = 24
+
+// find gives the place of a span id, or -1.
+func (w *scratch) find(id uint64) int32 {
+	if len(w.ids) >= largeTrace {
+		if i, ok := w.byID[id]; ok {
+			return i
+		}
+		return -1
+	}
+	return int32(slices.Index(w.ids, id))
 }
 
 func derive(in *Input) *derived {
@@ -89,7 +104,7 @@ func derive(in *Input) *derived {
 	}
 	spans := byTrace(len(in.ids), len(in.Spans), func(i int) uint32 { return in.Spans[i].Trace })
 	logs := byTrace(len(in.ids), len(in.Logs), func(i int) uint32 { return in.Logs[i].Trace })
-	w := &scratch{byID: make(map[uint64]int32), last: make(map[int32]int32), requestOf: make(map[int32]int32)}
+	w := &scratch{byID: make(map[uint64]int32)}
 	for trace := range in.ids {
 		if members := spans.of(trace); len(members) > 0 {
 			t.trace(in, w, members, logs.of(trace))
@@ -157,18 +172,25 @@ func reset(list []int32, n int) []int32 {
 func (t *derived) trace(in *Input, w *scratch, members, logs []int32) {
 	n := len(members)
 	w.parent, w.firstChild, w.nextSibling = reset(w.parent, n), reset(w.firstChild, n), reset(w.nextSibling, n)
-	w.entry = reset(w.entry, n)
+	w.entry, w.last, w.requestOf = reset(w.entry, n), reset(w.last, n), reset(w.requestOf, n)
 	w.failing = append(w.failing[:0], make([]bool, n)...)
-	clear(w.byID)
-	clear(w.last)
-	clear(w.requestOf)
+	w.ids = w.ids[:0]
 	span := func(i int32) *Span { return &in.Spans[members[i]] }
 	for i := range int32(n) {
-		w.byID[span(i).ID] = i
+		w.ids = append(w.ids, span(i).ID)
+	}
+	if n >= largeTrace {
+		clear(w.byID)
+		for i, id := range w.ids {
+			w.byID[id] = int32(i)
+		}
 	}
 	for i := range int32(n) {
 		s := span(i)
-		if p, ok := w.byID[s.Parent]; ok && s.Parent != 0 && p != i {
+		if s.Parent == 0 {
+			continue
+		}
+		if p := w.find(s.Parent); p >= 0 && p != i {
 			w.parent[i] = p
 			w.nextSibling[i], w.firstChild[p] = w.firstChild[p], i
 		}
@@ -198,18 +220,18 @@ func (t *derived) trace(in *Input, w *scratch, members, logs []int32) {
 		t.span(w, members[i], i, span)
 	}
 	for e, callee := range w.last {
-		if r, ok := w.requestOf[e]; ok {
+		if r := w.requestOf[e]; r >= 0 && callee >= 0 {
 			t.feature(r, lastFeature, span(callee).Service, 0)
 		}
 	}
 	for _, l := range logs {
 		log := &in.Logs[l]
-		i, ok := w.byID[log.Span]
-		if !ok {
+		i := w.find(log.Span)
+		if i < 0 {
 			continue // of a span that is not stored
 		}
-		r, ok := w.requestOf[w.entry[i]]
-		if !ok {
+		r := w.requestOf[w.entry[i]]
+		if r < 0 {
 			continue
 		}
 		t.feature(r, logFeature, log.Template, 0)
@@ -275,8 +297,8 @@ func (t *derived) span(w *scratch, at, i int32, span func(int32) *Span) {
 	}
 
 	e := w.entry[i]
-	r, ok := w.requestOf[e]
-	if !ok {
+	r := w.requestOf[e]
+	if r < 0 {
 		return
 	}
 	p := w.parent[i]
@@ -287,14 +309,14 @@ func (t *derived) span(w *scratch, at, i int32, span func(int32) *Span) {
 		t.feature(r, errorFeature, s.Error, 0)
 	}
 	if p >= 0 && span(p).Service != s.Service {
-		if caller, ok := w.requestOf[w.entry[p]]; ok {
+		if caller := w.requestOf[w.entry[p]]; caller >= 0 {
 			t.feature(caller, callFeature, s.Service, s.Operation)
 			from := span(p).Service
 			if t.callees[from] == nil {
 				t.callees[from] = make(map[uint32]bool)
 			}
 			t.callees[from][s.Service] = true
-			if last, seen := w.last[w.entry[p]]; !seen || later(s, span(last)) {
+			if last := w.last[w.entry[p]]; last < 0 || later(s, span(last)) {
 				w.last[w.entry[p]] = i
 			}
 		}
