@@ -76,6 +76,7 @@ func (c *compiler) applyFilter(s *stage, conds []expr.Expr) *stage {
 		return s
 	}
 	cond := c.resolve(conjunction(conds), s.cols)
+	s.forExprs(cond)
 	readers := make([]vector.Reader, len(s.readers))
 	for i, r := range s.readers {
 		readers[i] = exec.Filter(c.env, r, cond)
@@ -106,6 +107,7 @@ func (c *compiler) projectOver(s *stage, n *bind.Project) *stage {
 			set = true
 		}
 	}
+	s.forExprs(exprs...)
 	readers := make([]vector.Reader, len(s.readers))
 	for i, r := range s.readers {
 		if set {
@@ -142,6 +144,10 @@ func (c *compiler) aggregate(n *bind.Aggregate) (*stage, error) {
 		calls[i] = c.resolveAgg(a.Call, s.cols)
 		cols = append(cols, a.Col)
 	}
+	s.forExprs(keys...)
+	for _, call := range calls {
+		s.forExprs(aggExprs(call)...)
+	}
 	step := &Step{Title: "Aggregate", Rows: 1, Width: 32 * len(cols), Children: []*Step{s.step}}
 	if len(keys) > 0 {
 		step.Title, step.Rows = "HashAggregate", max(s.step.Rows/10, 1)
@@ -150,6 +156,18 @@ func (c *compiler) aggregate(n *bind.Aggregate) (*stage, error) {
 	return &stage{
 		readers: []vector.Reader{exec.Aggregate(c.env, s.readers, keys, calls)}, cols: cols, step: step,
 	}, nil
+}
+
+// aggExprs gives what an aggregate evaluates for each row.
+func aggExprs(call *expr.AggCall) []expr.Expr {
+	list := append([]expr.Expr{}, call.Args...)
+	if call.Filter != nil {
+		list = append(list, call.Filter)
+	}
+	for _, k := range call.OrderBy {
+		list = append(list, k.Expr)
+	}
+	return list
 }
 
 func (c *compiler) resolveAgg(call *expr.AggCall, cols []bind.Column) *expr.AggCall {

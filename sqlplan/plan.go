@@ -9,6 +9,7 @@ package sqlplan
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/exec"
@@ -94,6 +95,31 @@ type stage struct {
 
 // reader gives all rows through one reader.
 func (s *stage) reader() vector.Reader { return exec.Concat(s.readers...) }
+
+// forExprs makes the stage ready to have expressions evaluated over it. A
+// sub-query keeps the results of its runs and shares the CTEs of the statement:
+// it is run by one goroutine, so its rows come through one reader.
+func (s *stage) forExprs(list ...expr.Expr) {
+	if len(s.readers) < 2 {
+		return
+	}
+	for _, e := range list {
+		if runsSubquery(e) {
+			s.readers = []vector.Reader{s.reader()}
+			return
+		}
+	}
+}
+
+func runsSubquery(e expr.Expr) bool {
+	if e == nil {
+		return false
+	}
+	if _, ok := e.(*subqueryExpr); ok {
+		return true
+	}
+	return slices.ContainsFunc(e.Children(), runsSubquery)
+}
 
 func (s *stage) kinds() []vector.Kind { return kindsOf(s.cols) }
 
