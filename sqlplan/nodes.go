@@ -75,7 +75,6 @@ func (c *compiler) applyFilter(s *stage, conds []expr.Expr) *stage {
 	if len(conds) == 0 {
 		return s
 	}
-	s = s.single(conds...)
 	cond := c.resolve(conjunction(conds), s.cols)
 	s.forExprs(cond)
 	readers := make([]vector.Reader, len(s.readers))
@@ -101,9 +100,6 @@ func (c *compiler) projectOver(s *stage, n *bind.Project) *stage {
 	exprs := make([]expr.Expr, len(n.Items))
 	cols := make([]bind.Column, len(n.Items))
 	set := false
-	for _, it := range n.Items {
-		s = s.single(it.Expr)
-	}
 	for i, it := range n.Items {
 		exprs[i] = c.resolve(it.Expr, s.cols)
 		cols[i] = it.Col
@@ -139,17 +135,12 @@ func (c *compiler) aggregate(n *bind.Aggregate) (*stage, error) {
 	var cols []bind.Column
 	var names []string
 	for i, k := range n.Keys {
-		s = s.single(k.Expr)
 		keys[i] = c.resolve(k.Expr, s.cols)
 		cols = append(cols, k.Col)
 		names = append(names, keys[i].String())
 	}
 	calls := make([]*expr.AggCall, len(n.Aggs))
 	for i, a := range n.Aggs {
-		s = s.single(a.Call.Args...).single(a.Call.Filter)
-		for _, k := range a.Call.OrderBy {
-			s = s.single(k.Expr)
-		}
 		calls[i] = c.resolveAgg(a.Call, s.cols)
 		cols = append(cols, a.Col)
 	}

@@ -1,8 +1,6 @@
 package sqlplan
 
 import (
-	"slices"
-
 	"github.com/tael-sql/tael-sql/internal/exec"
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
@@ -354,17 +352,6 @@ func (j *semiJoin) lift(outer map[expr.ColID]bool) bool {
 		j.right = &bind.Filter{Input: f.Input, Cond: cond}
 	}
 	return true
-}
-
-// single joins the readers of a stage over which expressions with sub-queries
-// are evaluated: their results are kept for one goroutine.
-func (s *stage) single(exprs ...expr.Expr) *stage {
-	if len(s.readers) < 2 || !slices.ContainsFunc(exprs, func(e expr.Expr) bool { return e != nil && hasSubquery(e) }) {
-		return s
-	}
-	out := *s
-	out.readers = []vector.Reader{s.reader()}
-	return &out
 }
 
 func hasSubquery(e expr.Expr) bool {
