@@ -1,9 +1,6 @@
 package catalog
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
@@ -68,39 +65,49 @@ var collations = []struct {
 	{951, "POSIX", "c", "POSIX", "standard POSIX collation"},
 }
 
-// A SettingLister is a session that can tell its settings, each with its value
-// and that of RESET, in the units that they are kept in.
-type SettingLister interface {
-	Settings(add func(name, value, reset string, fixed bool))
+// A Setting is a run-time parameter as pg_settings shows it. Values are in
+// their unit.
+type Setting struct {
+	Name, Unit, Category, Description string
+	Context                           string // who may set it: user, internal, …
+	Type                              string // bool, enum, integer, real, string
+	Least, Greatest                   string
+	Values                            []string // of an enum
+	Boot                              string   // the default
+	Value, Reset                      string   // in a session, and after RESET
+}
+
+// A settingLister is a session that can tell its settings.
+type settingLister interface {
+	Settings() []Setting
 }
 
 func settingRows(_ *Catalog, env *expr.Env, add func(map[string]any)) {
-	lister, ok := env.Session.(SettingLister)
+	lister, ok := env.Session.(settingLister)
 	if !ok {
 		return
 	}
-	lister.Settings(func(name, value, reset string, fixed bool) {
+	for _, s := range lister.Settings() {
 		row := map[string]any{
-			"name": name, "setting": value, "reset_val": reset, "boot_val": reset, "category": "Client Connection Defaults",
-			"context": "user", "vartype": "string", "source": "default", "pending_restart": false,
+			"name": s.Name, "setting": s.Value, "reset_val": s.Reset, "boot_val": s.Boot, "category": s.Category,
+			"short_desc": s.Description, "context": s.Context, "vartype": s.Type, "unit": text(s.Unit), "min_val": text(s.Least),
+			"max_val": text(s.Greatest), "source": "default", "pending_restart": false,
 		}
-		if fixed {
-			row["context"] = "internal"
-		}
-		if value != reset {
+		switch {
+		case s.Value != s.Reset:
 			row["source"] = "session"
+		case s.Reset != s.Boot:
+			row["source"] = "client"
 		}
-		if _, err := strconv.Atoi(value); err == nil {
-			row["vartype"] = "integer"
-		}
-		if value == "on" || value == "off" {
-			row["vartype"] = "bool"
-		}
-		if strings.HasSuffix(name, "_timeout") {
-			row["unit"] = "ms"
+		if len(s.Values) > 0 {
+			values := make([]any, len(s.Values))
+			for i, v := range s.Values {
+				values[i] = v
+			}
+			row["enumvals"] = typeArray(pgtypes.Text, values...)
 		}
 		add(row)
-	})
+	}
 }
 
 func collationRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {

@@ -188,13 +188,6 @@ func release(env *expr.Env) {
 // Setting gives a setting for current_setting.
 func (s *Session) Setting(name string) (string, bool) { return s.settings.display(name) }
 
-// Settings lists the settings for pg_settings.
-func (s *Session) Settings(add func(name, value, reset string, fixed bool)) {
-	for _, name := range s.settings.all() {
-		add(settingName(name), s.settings.get(name), s.settings.resetValue(name), defaults[name].fixed)
-	}
-}
-
 // SetSetting is set_config.
 func (s *Session) SetSetting(name, value string, local bool) error {
 	if err := s.settings.set(name, value, local, false); err != nil {

@@ -50,7 +50,7 @@ var defaults = map[string]struct {
 	"lc_ctype": {"C.UTF-8", true}, "lc_messages": {value: "C.UTF-8"}, "lc_monetary": {value: "C.UTF-8"},
 	"lc_numeric": {value: "C.UTF-8"}, "lc_time": {value: "C.UTF-8"}, "quote_all_identifiers": {value: "off"},
 	"xmloption": {value: "content"}, "default_tablespace": {}, "default_table_access_method": {value: "heap"},
-	"check_function_bodies": {value: "on"}, "escape_string_warning": {value: "on"}, "work_mem": {value: "4MB"},
+	"check_function_bodies": {value: "on"}, "escape_string_warning": {value: "on"}, "work_mem": {value: "4096"},
 	"max_connections": {"100", true}, "role": {value: "none"},
 }
 
@@ -153,43 +153,11 @@ func check(name, value, before string) (string, error) {
 		return "UTF8", nil
 	case "datestyle":
 		return dateStyle(value, before)
-	case "intervalstyle":
-		if !slices.Contains([]string{"postgres", "postgres_verbose", "sql_standard", "iso_8601"}, lower) {
-			return "", invalid("IntervalStyle", value)
-		}
-		return lower, nil
-	case "extra_float_digits":
-		if n, err := strconv.Atoi(lower); err != nil || n < -15 || n > 3 {
-			return "", pgerr.New(pgerr.InvalidParameterValue, "%s is outside the valid range for parameter \"%s\" (-15 .. 3)", value, name)
-		}
-		return lower, nil
-	case "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout":
-		ms, ok := milliseconds(lower)
-		if !ok {
-			return "", invalid(name, value)
-		}
-		return strconv.FormatInt(ms, 10), nil
-	case "client_min_messages":
-		levels := []string{"debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error"}
-		if !slices.Contains(levels, lower) {
-			return "", invalid(name, value).WithHint("Available values: %s.", strings.Join(slices.DeleteFunc(levels, func(l string) bool { return l == "debug" }), ", "))
-		}
-		return lower, nil
-	case "bytea_output":
-		if lower != "hex" && lower != "escape" {
-			return "", invalid(name, value)
-		}
-		return lower, nil
 	case "standard_conforming_strings":
 		if on, ok := boolean(lower); !ok || !on {
 			return "", pgerr.New(pgerr.FeatureNotSupported, "standard_conforming_strings cannot be switched off")
 		}
 		return "on", nil
-	case "transaction_isolation", "default_transaction_isolation":
-		if !slices.Contains([]string{"read uncommitted", "read committed", "repeatable read", "serializable"}, lower) {
-			return "", invalid(name, value)
-		}
-		return lower, nil
 	}
 	if d := defaults[name].value; d == "on" || d == "off" {
 		on, ok := boolean(lower)
@@ -197,6 +165,18 @@ func check(name, value, before string) (string, error) {
 			return "", pgerr.New(pgerr.InvalidParameterValue, "parameter \"%s\" requires a Boolean value", name)
 		}
 		return map[bool]string{true: "on", false: "off"}[on], nil
+	}
+	switch d := details()[name]; d.Type {
+	case "enum":
+		if lower == "debug" { // its other name
+			lower = "debug2"
+		}
+		if !slices.Contains(d.Values, lower) {
+			return "", invalid(d.Name, value).WithHint("Available values: %s.", strings.Join(d.Values, ", "))
+		}
+		return lower, nil
+	case "integer":
+		return number(d, value)
 	}
 	return value, nil
 }
@@ -209,45 +189,6 @@ func boolean(s string) (on, ok bool) {
 		return false, true
 	}
 	return false, false
-}
-
-// milliseconds reads a time with PostgreSQL's units; a bare number is ms.
-func milliseconds(s string) (int64, bool) {
-	units := []struct {
-		suffix string
-		ms     float64
-	}{{"us", 0.001}, {"ms", 1}, {"min", 60_000}, {"s", 1000}, {"h", 3_600_000}, {"d", 86_400_000}, {"", 1}}
-	for _, u := range units {
-		if rest, ok := strings.CutSuffix(s, u.suffix); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			if err != nil || n < 0 {
-				return 0, false
-			}
-			return int64(n * u.ms), true
-		}
-	}
-	return 0, false
-}
-
-// display gives a setting as SHOW does: times in the largest unit that holds them.
-func (s *settings) display(name string) (string, bool) {
-	v, ok := s.lookup(name)
-	if !strings.HasSuffix(strings.ToLower(name), "_timeout") {
-		return v, ok
-	}
-	ms, err := strconv.ParseInt(v, 10, 64)
-	if err != nil || ms == 0 {
-		return v, ok
-	}
-	for _, u := range []struct {
-		name string
-		ms   int64
-	}{{"d", 86_400_000}, {"h", 3_600_000}, {"min", 60_000}, {"s", 1000}} {
-		if ms%u.ms == 0 {
-			return strconv.FormatInt(ms/u.ms, 10) + u.name, ok
-		}
-	}
-	return v + "ms", ok
 }
 
 // dateStyle merges the words of a SET with the style before.
@@ -361,9 +302,4 @@ func (s *settings) path() []string {
 	}
 	s.pathList = list
 	return list
-}
-
-// all lists every setting by name, for SHOW ALL.
-func (s *settings) all() []string {
-	return slices.Sorted(maps.Keys(defaults))
 }

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"strings"
+
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
@@ -117,13 +119,8 @@ func showColumns(name string) []pgwire.Column {
 
 // settingName is how PostgreSQL spells a setting.
 func settingName(name string) string {
-	switch name {
-	case "timezone":
-		return "TimeZone"
-	case "datestyle":
-		return "DateStyle"
-	case "intervalstyle":
-		return "IntervalStyle"
+	if d, ok := details()[strings.ToLower(name)]; ok {
+		return d.Name
 	}
 	return name
 }

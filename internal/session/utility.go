@@ -173,9 +173,9 @@ func (s *Session) reset(n *pg.VariableSetStmt) error {
 func (s *Session) show(st *syntax.Statement, w *pgwire.RowWriter) error {
 	name := st.Node.GetVariableShowStmt().Name
 	if name == "all" {
-		for _, n := range s.settings.all() {
-			v, _ := s.settings.display(n)
-			if err := w.WriteRow([]any{settingName(n), v, ""}); err != nil {
+		for _, d := range Settings() {
+			v, _ := s.settings.display(d.Name)
+			if err := w.WriteRow([]any{d.Name, v, d.Description}); err != nil {
 				return err
 			}
 		}
