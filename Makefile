@@ -7,7 +7,7 @@ RACE := ./catalog/... ./engine/... ./internal/arch/... ./internal/exec/... ./int
 	./internal/ingest/... ./internal/otlp/... ./internal/pgerr/... ./internal/pgtypes/... \
 	./internal/vector/... ./pgwire/... ./tables/... ./wal/...
 
-.PHONY: help build demo test check bench bench-smoke crash fuzz clients clients-smoke run clean
+.PHONY: help build docs demo test check bench bench-smoke crash fuzz clients clients-smoke run clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
@@ -61,6 +61,9 @@ clients-smoke: build ## psql, drivers, postgres_fdw, captured statements and SQL
 clients: build ## clients-smoke with more client programs
 	bash $(CLIENTS)/install.sh all $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) -all $(ARGS)
+
+docs: build ## write docs/reference.md from the catalog's comments
+	$(BIN) reference > docs/reference.md
 
 clean: ## remove what the build and the demo left
 	rm -rf bin tael-data

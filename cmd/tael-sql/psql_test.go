@@ -42,23 +42,25 @@ var volatile = []struct {
 	{regexp.MustCompile(`[ \t]+\n`), "\n"},
 }
 
-// The transcripts of testdata/psql are what psql 15 prints of the gateway.
-func TestPsql(t *testing.T) {
+// psqlOn starts a gateway on a folder and gives a function that runs a script
+// in psql: what it prints, without what differs from run to run.
+func psqlOn(t *testing.T, dir string, options ...string) func(script string) string {
+	t.Helper()
 	program := needPsql(t)
-	dir := filepath.Join(t.TempDir(), "data")
 	g := testGateway(t, dir)
-	defer stopGateway(t, g, dir)
+	t.Cleanup(func() { stopGateway(t, g, dir) })
 	host, port, err := net.SplitHostPort(g.endpoints.PG)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := func(input string) string {
-		cmd := exec.Command(program, "-X", "-q", "-P", "null=∅")
+	home := t.TempDir()
+	return func(script string) string {
+		cmd := exec.Command(program, append([]string{"-X", "-q"}, options...)...)
 		cmd.Env = []string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "PGHOST=" + host, "PGPORT=" + port, "PGUSER=" + user, "PGDATABASE=" + database,
+			"PATH=" + os.Getenv("PATH"), "HOME=" + home, "PGHOST=" + host, "PGPORT=" + port, "PGUSER=" + user, "PGDATABASE=" + database,
 			"PGSSLMODE=disable", "LC_ALL=C.UTF-8", "TZ=UTC", "PAGER=cat",
 		}
-		cmd.Stdin = strings.NewReader(input)
+		cmd.Stdin = strings.NewReader(script)
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		_ = cmd.Run() // a failed statement is part of the transcript
@@ -68,6 +70,11 @@ func TestPsql(t *testing.T) {
 		}
 		return text
 	}
+}
+
+// The transcripts of testdata/psql are what psql 15 prints of the gateway.
+func TestPsql(t *testing.T) {
+	run := psqlOn(t, filepath.Join(t.TempDir(), "data"), "-P", "null=∅")
 	setup, err := os.ReadFile("testdata/psql.sql")
 	if err != nil {
 		t.Fatal(err)
