@@ -62,8 +62,8 @@ clients: build ## clients-smoke with more client programs
 	bash $(CLIENTS)/install.sh all $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) -all $(ARGS)
 
-docs: build ## write docs/reference.md from the catalog's comments
-	$(BIN) reference > docs/reference.md
+docs: ## write docs/reference.md, and what the blocks of the other pages print
+	go test ./cmd/tael-sql -count=1 -run 'TestReference|TestQuestions|TestGettingStarted' -rewrite-docs
 
 clean: ## remove what the build and the demo left
 	rm -rf bin tael-data

@@ -75,6 +75,7 @@ type Setting struct {
 	Values                            []string // of an enum
 	Boot                              string   // the default
 	Value, Reset                      string   // in a session, and after RESET
+	Inert                             bool     // accepted for clients that set it, and without effect
 }
 
 // A settingLister is a session that can tell its settings.

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tael-sql/tael-sql/catalog"
+	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/session"
 	"github.com/tael-sql/tael-sql/tables"
 )
 
@@ -26,7 +29,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Error("docs/reference.md is stale: go test ./cmd/tael-sql -run TestReference -rewrite-docs")
+		t.Error("docs/reference.md is stale: make docs")
 	}
 }
 
@@ -73,6 +76,9 @@ differs is in [differences.md](differences.md). The system catalogs are there to
 		fmt.Fprintf(&b, "\n### %s(%s)\n\n%s\n", rel.Name, strings.Join(args, ", "), rel.Comment)
 		columns(&b, rel.Columns)
 	}
+	writeOwnFunctions(&b)
+	writeBuiltins(&b)
+	writeSettings(&b)
 	return b.String()
 }
 
@@ -89,4 +95,76 @@ func columns(b *strings.Builder, list []catalog.Column) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, typ, text)
 	}
+}
+
+// firstOwn and lastOwn bound the OIDs of the functions that PostgreSQL does not have.
+const firstOwn, lastOwn = 9000, 9999
+
+// writeOwnFunctions lists the functions and aggregates that PostgreSQL does not have.
+func writeOwnFunctions(b *strings.Builder) {
+	b.WriteString("\n## Functions of its own\n\n| function | result | meaning |\n|---|---|---|\n")
+	line := func(oid pgtypes.OID, name string, args []pgtypes.OID, result pgtypes.OID, comment string) {
+		if oid < firstOwn || oid > lastOwn {
+			return
+		}
+		types := make([]string, len(args))
+		for i, a := range args {
+			types[i] = pgtypes.FormatType(pgtypes.Of(a))
+		}
+		fmt.Fprintf(b, "| %s(%s) | %s | %s |\n", name, strings.Join(types, ", "), pgtypes.FormatType(pgtypes.Of(result)), strings.ReplaceAll(comment, "|", `\|`))
+	}
+	for _, f := range expr.AllFunctions() {
+		line(f.OID, f.Name, f.Args, f.Result, f.Comment)
+	}
+	for _, a := range expr.AllAggregates() {
+		line(a.OID, a.Name, a.Args, a.Result, a.Comment+" (aggregate)")
+	}
+}
+
+// writeBuiltins lists the names of PostgreSQL's functions that there are.
+func writeBuiltins(b *strings.Builder) {
+	b.WriteString("\n## PostgreSQL's functions\n\nThese are as PostgreSQL 15 documents them; `\\dfS name` shows their arguments.\n")
+	operatorCode := make(map[pgtypes.OID]bool)
+	for _, o := range expr.AllOperators() {
+		operatorCode[o.OID] = true
+	}
+	list := func(title string, names []string) {
+		slices.Sort(names)
+		fmt.Fprintf(b, "\n**%s**: %s\n", title, strings.Join(slices.Compact(names), ", "))
+	}
+	var functions, windows, aggregates []string
+	for _, f := range expr.AllFunctions() {
+		own := f.OID >= firstOwn && f.OID <= lastOwn
+		if !own && !operatorCode[f.OID] {
+			functions = append(functions, f.Name)
+		}
+	}
+	for _, f := range expr.AllWindows() {
+		windows = append(windows, f.Name)
+	}
+	for _, a := range expr.AllAggregates() {
+		if a.OID < firstOwn || a.OID > lastOwn {
+			aggregates = append(aggregates, a.Name)
+		}
+	}
+	list("Functions", functions)
+	list("Aggregates", aggregates)
+	list("Window functions", windows)
+}
+
+func writeSettings(b *strings.Builder) {
+	b.WriteString("\n## Settings\n\n`SET`, `SHOW`, `RESET`, `set_config`, and `options=-c name=value` when connecting. " +
+		"Those of the gateway itself are in `tael-sql.example.yaml`.\n\n| setting | default | meaning |\n|---|---|---|\n")
+	var inert []string
+	for _, s := range session.Settings() {
+		switch {
+		case s.Context == "internal":
+			continue
+		case s.Inert:
+			inert = append(inert, s.Name)
+			continue
+		}
+		fmt.Fprintf(b, "| %s | `%s` | %s |\n", s.Name, strings.TrimSpace(s.Boot+" "+s.Unit), s.Description)
+	}
+	fmt.Fprintf(b, "\nTaken for clients that set them, and without effect: %s.\n", strings.Join(inert, ", "))
 }

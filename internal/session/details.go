@@ -17,6 +17,13 @@ import (
 //go:embed settings.txt
 var detailsText string
 
+// effective are the settings that change what statements do.
+var effective = []string{
+	"application_name", "bytea_output", "client_encoding", "client_min_messages", "datestyle", "default_transaction_isolation",
+	"default_transaction_read_only", "extra_float_digits", "intervalstyle", "lock_timeout", "search_path", "statement_timeout",
+	"timezone", "transaction_isolation", "transaction_read_only",
+}
+
 // details gives the lines of detailsText by lower-case name. A setting without
 // one is left out of SHOW ALL and pg_settings, as in PostgreSQL.
 var details = sync.OnceValue(func() map[string]catalog.Setting {
@@ -33,6 +40,7 @@ var details = sync.OnceValue(func() map[string]catalog.Setting {
 		if defaults[strings.ToLower(d.Name)].fixed {
 			d.Context = "internal"
 		}
+		d.Inert = !slices.Contains(effective, strings.ToLower(d.Name))
 		m[strings.ToLower(d.Name)] = d
 	}
 	return m

@@ -1,33 +1,12 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-// rewriting is datadriven's -rewrite.
-func rewriting() bool { return flag.Lookup("rewrite").Value.String() == "true" }
-
-// docs/reference.md is what the catalog says now.
-func TestReference(t *testing.T) {
-	const file = "../../docs/reference.md"
-	if rewriting() {
-		if err := os.WriteFile(file, []byte(reference()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(raw) != reference() {
-		t.Error("docs/reference.md is stale: make docs")
-	}
-}
 
 // A block of SQL, with what psql prints of it.
 var shownBlock = regexp.MustCompile("(?s)```sql\n(.*?)```\n(?:\n```text\n(.*?)```\n)?")
@@ -49,7 +28,7 @@ func TestGettingStarted(t *testing.T) {
 		if strings.Contains(got, "ERROR:") {
 			t.Errorf("%s\nprints\n%s", m[1], got)
 		}
-		if got != m[2] && !rewriting() {
+		if got != m[2] && !*rewriteDocs {
 			t.Errorf("%s\nprints\n%s\nnot\n%s", m[1], got, m[2])
 		}
 		if got == "" {
@@ -60,7 +39,7 @@ func TestGettingStarted(t *testing.T) {
 	if blocks == 0 {
 		t.Error("there is no block of SQL")
 	}
-	if rewriting() {
+	if *rewriteDocs {
 		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
 			t.Fatal(err)
 		}
