@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -164,7 +165,7 @@ func writeSettings(b *strings.Builder) {
 			inert = append(inert, s.Name)
 			continue
 		}
-		fmt.Fprintf(b, "| %s | `%s` | %s |\n", s.Name, strings.TrimSpace(s.Boot+" "+s.Unit), s.Description)
+		fmt.Fprintf(b, "| %s | `%s` | %s |\n", s.Name, cmp.Or(strings.TrimSpace(s.Boot+" "+s.Unit), "''"), s.Description)
 	}
 	fmt.Fprintf(b, "\nTaken for clients that set them, and without effect: %s.\n", strings.Join(inert, ", "))
 }
