@@ -21,7 +21,7 @@ run: build ## run the gateway on ./tael-data
 	$(BIN) serve
 
 test: ## run all tests; needs no service
-	go test -race $(RACE)
+	go test -race -timeout 20m $(RACE)
 	go test $(PLAIN)
 
 check: ## formatting, vet, static analysis, unused code
