@@ -29,29 +29,24 @@ func newAnomalies(spans, logs, metrics *telemetry) *anomalies {
 		OID: functionOID("anomalies"), Schema: catalog.PublicSchema, Name: "anomalies", Kind: 'f',
 		Comment: "What services do differently in the current window than in the one before it, the likeliest origin first.",
 	}
-	for _, c := range []struct {
-		name string
-		oid  pgtypes.OID
-	}{
-		{"service", pgtypes.Text},
-		{"kind", pgtypes.Text},
-		{"severity", pgtypes.Text},
-		{"current", pgtypes.Float8},
-		{"baseline", pgtypes.Float8},
-		{"delta", pgtypes.Float8},
-		{"description", pgtypes.Text},
-		{"rank", pgtypes.Int8},
-		{"score", pgtypes.Float8},
-		{"factor", pgtypes.Float8},
-		{"p_value", pgtypes.Float8},
-		{"operation", pgtypes.Text},
-		{"caller", pgtypes.Text},
-		{"explained_by", pgtypes.Text},
-		{"current_count", pgtypes.Int8},
-		{"baseline_count", pgtypes.Int8},
-		{"evidence_trace_id", pgtypes.Text},
-	} {
-		rel.Columns = append(rel.Columns, catalog.Column{Name: c.name, Type: pgtypes.Of(c.oid)})
+	rel.Columns = []catalog.Column{
+		col("service", pgtypes.Text, "Service"),
+		col("kind", pgtypes.Text, "What differs: error_rate, p95_latency, new_service, traffic_drop, log_error_rate; or as the strongest evidence own_time, edge_time, tail, error, log_new, log_missing, log_error, call_new, call_missing, local_new, local_missing, truncation, cpu"),
+		col("severity", pgtypes.Text, "high and medium are alarms; low only ranks"),
+		col("current", pgtypes.Float8, "Figure of the current window: a share, milliseconds, or a rate"),
+		col("baseline", pgtypes.Float8, "The same of the window before it"),
+		col("delta", pgtypes.Float8, "current less baseline"),
+		col("description", pgtypes.Text, "A sentence with both figures"),
+		col("rank", pgtypes.Int8, "Of the service: 1 is the likeliest origin"),
+		col("score", pgtypes.Float8, "Strength of the service's strongest evidence, at 90 % confidence, in natural-log units"),
+		col("factor", pgtypes.Float8, "exp(score): at least so many times slower, or higher odds"),
+		col("p_value", pgtypes.Float8, "Chance of such a difference without a cause, corrected for all that was compared"),
+		col("operation", pgtypes.Text, "Operation that the evidence is of"),
+		col("caller", pgtypes.Text, "Caller, where calls are slower"),
+		col("explained_by", pgtypes.Text, "Neighbour that explains a part"),
+		col("current_count", pgtypes.Int8, "Samples in the current window"),
+		col("baseline_count", pgtypes.Int8, "Samples in the baseline"),
+		col("evidence_trace_id", pgtypes.Text, "A trace of the current window that shows it"),
 	}
 	return &anomalies{rel: rel, spans: spans, logs: logs, metrics: metrics}
 }

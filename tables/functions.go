@@ -9,8 +9,8 @@ import (
 )
 
 // functionsText defines the functions that are queries, as PostgreSQL would be
-// told of them: comment, CREATE FUNCTION with arguments and result columns,
-// and the query.
+// told of them: comment, CREATE FUNCTION with arguments, result columns with a
+// comment behind each, and the query.
 //
 //go:embed functions.sql
 var functionsText string
@@ -62,8 +62,11 @@ func parseFunctions(text string) []*catalog.SQLFunction {
 			OID: functionOID(name), Schema: catalog.PublicSchema, Name: name, Kind: 'f',
 			Comment: strings.Join(comment, " "), Definition: "\n" + query + "\n",
 		}
-		for _, p := range parseParameters(result) {
-			rel.Columns = append(rel.Columns, catalog.Column{Name: p.Name, Type: p.Type})
+		for line := range strings.Lines(strings.TrimSuffix(strings.TrimSpace(result), ")")) {
+			column, note, _ := strings.Cut(line, " -- ")
+			for _, p := range parseParameters(strings.TrimSuffix(strings.TrimSpace(column), ",")) {
+				rel.Columns = append(rel.Columns, catalog.Column{Name: p.Name, Type: p.Type, Comment: strings.TrimSpace(note)})
+			}
 		}
 		list = append(list, &catalog.SQLFunction{Result: rel, Parameters: parseParameters(args)})
 		text, comment = rest, nil

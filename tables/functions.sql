@@ -1,9 +1,27 @@
 -- Figures of a window of time before a moment, of all services or one.
 CREATE FUNCTION summary(window_seconds int, service text DEFAULT NULL, at timestamptz DEFAULT now())
-RETURNS TABLE (window_seconds int, service_filter text, span_count int8, trace_count int8, error_count int8,
-  error_rate float8, avg_ms float8, max_ms float8, p50_ms float8, p95_ms float8, p99_ms float8,
-  log_total int8, log_error int8, log_warn int8, log_info int8, log_debug int8, metric_points int8, metric_names int8,
-  top_services jsonb, top_error_operations jsonb)
+RETURNS TABLE (
+  window_seconds int, -- Length of the window
+  service_filter text, -- Service that was asked for; NULL for all
+  span_count int8, -- Spans that began in the window
+  trace_count int8, -- Their traces
+  error_count int8, -- Spans with status error
+  error_rate float8, -- Their share
+  avg_ms float8, -- Mean duration
+  max_ms float8, -- Longest duration
+  p50_ms float8, -- Median duration
+  p95_ms float8, -- 95th percentile
+  p99_ms float8, -- 99th percentile
+  log_total int8, -- Log records
+  log_error int8, -- Of severity error or fatal
+  log_warn int8, -- Of severity warn
+  log_info int8, -- Of severity info
+  log_debug int8, -- Of severity debug
+  metric_points int8, -- Metric points
+  metric_names int8, -- Their names
+  top_services jsonb, -- The rows of top_services()
+  top_error_operations jsonb -- The rows of error_operations()
+)
 AS $$
  SELECT summary.window_seconds, summary.service, s.spans, s.traces, s.errors,
     coalesce(s.errors::float8 / nullif(s.spans, 0)::float8, 0), coalesce(s.average, 0), coalesce(s.longest, 0),
@@ -38,7 +56,12 @@ $$;
 
 -- The ten services with the most spans in a window of time.
 CREATE FUNCTION top_services(window_seconds int, service text DEFAULT NULL, at timestamptz DEFAULT now())
-RETURNS TABLE (service text, span_count int8, error_rate float8, p95_ms float8)
+RETURNS TABLE (
+  service text, -- Service
+  span_count int8, -- Spans
+  error_rate float8, -- Share of spans with status error
+  p95_ms float8 -- 95th percentile of the duration
+)
 AS $$
  SELECT spans.service, count(*), (count(*) FILTER (WHERE status = 'error'))::float8 / count(*)::float8,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)
@@ -53,7 +76,13 @@ $$;
 
 -- The ten operations with the most errors in a window of time.
 CREATE FUNCTION error_operations(window_seconds int, service text DEFAULT NULL, at timestamptz DEFAULT now())
-RETURNS TABLE (service text, operation text, error_count int8, span_count int8, error_rate float8)
+RETURNS TABLE (
+  service text, -- Service
+  operation text, -- Span name
+  error_count int8, -- Spans with status error
+  span_count int8, -- Spans
+  error_rate float8 -- Share of errors
+)
 AS $$
  SELECT spans.service, operation, count(*) FILTER (WHERE status = 'error'), count(*),
     (count(*) FILTER (WHERE status = 'error'))::float8 / count(*)::float8
@@ -69,8 +98,18 @@ $$;
 
 -- One row of figures of a trace; none where the trace is unknown.
 CREATE FUNCTION trace_summary(trace_id text)
-RETURNS TABLE (trace_id text, span_count int8, services text[], start_time timestamptz, end_time timestamptz,
-  duration_ms float8, error_count int8, log_count int8, metric_count int8, comment_count int8)
+RETURNS TABLE (
+  trace_id text, -- Trace
+  span_count int8, -- Spans
+  services text[], -- Services, by name
+  start_time timestamptz, -- First start
+  end_time timestamptz, -- Last end
+  duration_ms float8, -- From first start to last end
+  error_count int8, -- Spans with status error
+  log_count int8, -- Log records of the trace
+  metric_count int8, -- Metric points of its services within its time
+  comment_count int8 -- Comments on it
+)
 AS $$
  SELECT t.trace_id, t.spans, t.services, t.start_time, t.end_time, t.duration_ms, t.errors,
     (SELECT count(*) FROM logs WHERE logs.trace_id = to_trace_id($1)),
@@ -88,7 +127,14 @@ $$;
 
 -- The edges of the service graph in a range of time; NULL leaves an end open.
 CREATE FUNCTION service_graph(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
-RETURNS TABLE (source text, target text, call_count int8, error_count int8, p95_ms float8, connection_type text)
+RETURNS TABLE (
+  source text, -- Calling service
+  target text, -- Called service, database, queue or peer
+  call_count int8, -- Calls
+  error_count int8, -- Calls with status error
+  p95_ms float8, -- 95th percentile of the duration
+  connection_type text -- call for a span of another service; db, messaging or rpc for a client span without one
+)
 AS $$
  SELECT p.service, c.service, count(*), count(*) FILTER (WHERE c.status = 'error'),
     percentile_cont(0.95) WITHIN GROUP (ORDER BY c.duration_ms), 'call'
@@ -117,8 +163,18 @@ $$;
 -- The timeline of a trace: its spans, their events, its logs, comments on it, and
 -- the metric points of its services, either side of it or as far as pad.
 CREATE FUNCTION correlate(trace_id text, pad interval DEFAULT NULL)
-RETURNS TABLE (timestamp timestamptz, signal text, service text, span_id text, name text, severity text,
-  value float8, duration_ms float8, body text, attributes jsonb)
+RETURNS TABLE (
+  timestamp timestamptz, -- Time; start of a span
+  signal text, -- span, span_event, log, metric or comment
+  service text, -- Service; NULL for a comment
+  span_id text, -- Span
+  name text, -- Span, event or metric name; author of a comment
+  severity text, -- Severity of a log, status of a span
+  value float8, -- Value of a metric point
+  duration_ms float8, -- Duration of a span
+  body text, -- Text of a log or comment, status message, exception message
+  attributes jsonb -- Attributes
+)
 AS $$
  SELECT i.at, i.signal, i.service, i.span_id, i.name, i.severity, i.value, i.duration_ms, i.body, i.attributes
    FROM (SELECT start_time AS at, 'span' AS signal, service, span_id, operation AS name, status AS severity,
@@ -162,9 +218,22 @@ $$;
 
 -- A trace in the columns of Grafana's Traces panel.
 CREATE FUNCTION grafana_trace(trace_id text)
-RETURNS TABLE ("traceID" text, "spanID" text, "parentSpanID" text, "operationName" text, "serviceName" text,
-  "serviceTags" jsonb, "startTime" float8, "duration" float8, "tags" jsonb, "logs" jsonb, "references" jsonb,
-  "kind" text, "statusCode" int8, "statusMessage" text)
+RETURNS TABLE (
+  "traceID" text, -- Trace
+  "spanID" text, -- Span
+  "parentSpanID" text, -- Parent; NULL at the root
+  "operationName" text, -- Span name
+  "serviceName" text, -- Service
+  "serviceTags" jsonb, -- Resource attributes as key and value
+  "startTime" float8, -- Start in milliseconds since 1970
+  "duration" float8, -- Milliseconds
+  "tags" jsonb, -- Attributes as key and value
+  "logs" jsonb, -- Events
+  "references" jsonb, -- Links
+  "kind" text, -- Span kind
+  "statusCode" int8, -- 0 unset, 1 ok, 2 error
+  "statusMessage" text -- Status message
+)
 AS $$
  SELECT s.trace_id, s.span_id, s.parent_span_id, s.operation, s.service,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('key', a.key, 'value', a.value) ORDER BY a.key), '[]'::jsonb)

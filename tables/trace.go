@@ -30,16 +30,16 @@ func newTraceFunctions(spans *telemetry) []catalog.RowFunction {
 			spans: spans, rows: rows,
 		}
 	}
-	text := func(name string) catalog.Column { return col(name, pgtypes.Text, "") }
-	number := func(name string) catalog.Column { return col(name, pgtypes.Float8, "") }
+	text := func(name, comment string) catalog.Column { return col(name, pgtypes.Text, comment) }
+	number := func(name, comment string) catalog.Column { return col(name, pgtypes.Float8, comment) }
 	return []catalog.RowFunction{
 		function("trace_tree", "The spans of a trace as a tree, parents before children, children in order of time.", (*trace).tree,
-			col("depth", pgtypes.Int4, ""), text("path"), text("trace_id"), text("span_id"), text("parent_span_id"),
-			text("service"), text("operation"), number("start_offset_ms"), number("duration_ms"), number("self_ms"),
-			text("status"), col("is_orphan", pgtypes.Bool, ""), col("on_critical_path", pgtypes.Bool, "")),
+			col("depth", pgtypes.Int4, "Ancestors"), text("path", "Numbers of the span and its ancestors among siblings; sorts as the tree reads"), text("trace_id", "Trace"), text("span_id", "Span"), text("parent_span_id", "Parent; NULL at a root"),
+			text("service", "Service"), text("operation", "Span name"), number("start_offset_ms", "From the trace's first start"), number("duration_ms", "Duration"), number("self_ms", "Time that no child covers"),
+			text("status", "unset, ok or error"), col("is_orphan", pgtypes.Bool, "Its parent is not there"), col("on_critical_path", pgtypes.Bool, "It decides how long the trace takes")),
 		function("critical_path", "The spans that decide how long a trace takes, with the time that each of them has the path.", (*trace).path,
-			col("step", pgtypes.Int4, ""), text("span_id"), text("service"), text("operation"),
-			number("start_offset_ms"), number("duration_ms"), number("self_ms"), number("share")),
+			col("step", pgtypes.Int4, "Place on the path, by start"), text("span_id", "Span"), text("service", "Service"), text("operation", "Span name"),
+			number("start_offset_ms", "From the trace's first start"), number("duration_ms", "Duration"), number("self_ms", "Time that it has the path"), number("share", "Part of the path's length")),
 	}
 }
 
