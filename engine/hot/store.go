@@ -31,12 +31,9 @@ type Store struct {
 	db     *pebble.DB
 	lock   *pebble.Lock
 	failed chan struct{} // closed by the first error of a background write
-	ending chan struct{} // closed by Close
 	once   sync.Once
-	fatal  error         // set before failed is closed
-	dead   chan struct{} // closed when Pebble gave up: what it was doing never ends
-	died   sync.Once
-	closer sync.WaitGroup // Pebble's Close
+	fatal  error          // set before failed is closed
+	own    sync.WaitGroup // goroutines that wait for Pebble; after a failure perhaps for ever
 
 	// mu keeps the store open while it is read. It is the one lock that is held
 	// across I/O; only Close ever waits for it.
@@ -53,11 +50,11 @@ type Options struct {
 
 // Open opens or creates the store in dir.
 func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
-	s := &Store{failed: make(chan struct{}), ending: make(chan struct{}), dead: make(chan struct{})}
+	s := &Store{failed: make(chan struct{})}
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
 	opts := &pebble.Options{
-		FS: fence{s.failed, s.ending}.wrap(fs), DisableWAL: true, ReadOnly: o.ReadOnly, ErrorIfNotExists: o.ReadOnly,
+		FS: fence{s.failed}.wrap(fs), DisableWAL: true, ReadOnly: o.ReadOnly, ErrorIfNotExists: o.ReadOnly,
 		Logger:                      logger{log: o.Logger, store: s},
 		Cache:                       cache,
 		MemTableSize:                64 << 20, // a batch above half of it becomes a memtable of its own
@@ -152,6 +149,19 @@ func (s *Store) Commit(writes []Write) error {
 			return errors.Join(err, b.Close())
 		}
 	}
+	// Pebble tries a failed flush for ever, and stalls writes behind it.
+	done := make(chan error, 1)
+	s.own.Go(func() { done <- s.flush(b) })
+	select {
+	case err := <-done:
+		return errors.Join(err, s.Err())
+	case <-s.failed:
+		return s.Err()
+	}
+}
+
+// flush commits a batch and waits for its flush.
+func (s *Store) flush(b *pebble.Batch) error {
 	if err := b.Commit(pebble.NoSync); err != nil { // Sync is an error without a log
 		return fmt.Errorf("commit to hot store: %w", err)
 	}
@@ -159,11 +169,8 @@ func (s *Store) Commit(writes []Write) error {
 	if err != nil {
 		return fmt.Errorf("flush hot store: %w", err)
 	}
-	select { // Pebble tries a failed flush for ever
-	case <-flushed:
-	case <-s.failed:
-	}
-	return s.Err()
+	<-flushed
+	return nil
 }
 
 // Get gives a copy of a value, nil if there is none.
@@ -247,21 +254,19 @@ func (s *Store) Close() error {
 		return ErrClosed
 	}
 	s.closed = true
-	// What Pebble does after it gave up stands still for ever, its own Close
-	// too. Err has told why; the lock is held by Pebble as well.
+	// What Pebble does after a failure stands still for ever, its own Close too:
+	// nothing of it may reach the disk any more. Err has told why; the lock is
+	// held by Pebble as well.
 	abandon := func() error { return errors.Join(s.lock.Close(), s.lock.Close()) }
-	select {
-	case <-s.dead:
+	if s.Err() != nil {
 		return abandon()
-	default:
 	}
-	close(s.ending)
 	done := make(chan error, 1)
-	s.closer.Go(func() { done <- s.db.Close() })
+	s.own.Go(func() { done <- s.db.Close() })
 	select {
 	case err := <-done:
 		return errors.Join(err, s.lock.Close())
-	case <-s.dead:
+	case <-s.failed:
 		return abandon()
 	}
 }
@@ -288,7 +293,6 @@ func (l logger) Infof(format string, args ...any) { l.log.Debug(fmt.Sprintf(form
 func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
 
 func (l logger) Fatalf(format string, args ...any) {
-	l.store.died.Do(func() { close(l.store.dead) })
 	l.store.fail(fmt.Errorf(format, args...))
 	l.log.Error(fmt.Sprintf(format, args...))
 	runtime.Goexit()
