@@ -151,7 +151,7 @@ func infoTablesRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 		}
 		add(map[string]any{
 			"table_catalog": c.database, "table_schema": rel.Schema, "table_name": rel.Name,
-			"table_type": kind, "is_insertable_into": "NO", "is_typed": "NO",
+			"table_type": kind, "is_insertable_into": yesNo(c.writes(rel)&canInsert != 0), "is_typed": "NO",
 		})
 	}
 }
@@ -178,13 +178,14 @@ func yesNo(b bool) string {
 
 func infoColumnsRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	for _, rel := range c.Relations() {
+		updatable := yesNo(c.writes(rel)&canUpdate != 0)
 		for i, col := range rel.Columns {
 			row := map[string]any{
 				"table_catalog": c.database, "table_schema": rel.Schema, "table_name": rel.Name,
 				"column_name": col.Name, "ordinal_position": int64(i + 1), "is_nullable": yesNo(!col.NotNull),
 				"udt_catalog": c.database, "udt_schema": SystemSchema, "dtd_identifier": itoa(i + 1),
 				"is_self_referencing": "NO", "is_identity": "NO", "identity_cycle": "NO",
-				"is_generated": "NEVER", "is_updatable": "NO",
+				"is_generated": "NEVER", "is_updatable": updatable,
 			}
 			if col.Default != "" {
 				row["column_default"] = col.Default

@@ -86,3 +86,29 @@ func TestPsql(t *testing.T) {
 		datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string { return run(d.Input + "\n") })
 	})
 }
+
+// Every statement that psql 15 completes words with is answered.
+func TestCompletions(t *testing.T) {
+	raw, err := os.ReadFile("testdata/completions.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	defer stopGateway(t, g, dir)
+	conn := connect(t, g)
+	answered := 0
+	for statement := range strings.SplitSeq(string(raw), "\n\n") {
+		results, err := conn.PgConn().Exec(t.Context(), statement).ReadAll()
+		if err != nil {
+			t.Errorf("%s\n%v", statement, err)
+			continue
+		}
+		if len(results[0].Rows) > 0 {
+			answered++
+		}
+	}
+	if answered < 45 { // the others ask for kinds of objects that there are none of
+		t.Errorf("only %d have rows", answered)
+	}
+}
