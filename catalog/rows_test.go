@@ -46,7 +46,12 @@ func sample() *Catalog {
 // allRows gives the rows of a system relation.
 func allRows(t *testing.T, c *Catalog, name string) (*Relation, [][]any) {
 	t.Helper()
-	table, rel := c.Relation(SystemSchema, name, nil)
+	return rowsOf(t, c, SystemSchema, name)
+}
+
+func rowsOf(t *testing.T, c *Catalog, schema, name string) (*Relation, [][]any) {
+	t.Helper()
+	table, rel := c.Relation(schema, name, nil)
 	if table == nil {
 		t.Fatalf("there is no %s", name)
 	}
@@ -142,6 +147,31 @@ func TestKeys(t *testing.T) {
 		}
 		if len(rows) == 0 {
 			t.Errorf("%s has no rows", name)
+		}
+	}
+}
+
+// Every system relation with a source can be read; those that need a session
+// are empty without one.
+func TestSources(t *testing.T) {
+	c := sample()
+	for _, rel := range systemRelations() {
+		_, rows := rowsOf(t, c, rel.Schema, rel.Name)
+		if sources[rel.Schema+"."+rel.Name] != nil && len(rows) == 0 && rel.Name != "pg_settings" {
+			t.Errorf("%s.%s has no rows", rel.Schema, rel.Name)
+		}
+		for _, row := range rows {
+			for i, col := range rel.Columns {
+				if row[i] == nil && col.NotNull {
+					t.Errorf("%s.%s has a NULL in %s", rel.Schema, rel.Name, col.Name)
+				}
+			}
+		}
+	}
+	for name := range sources {
+		schema, name, _ := strings.Cut(name, ".")
+		if _, rel := c.Relation(schema, name, nil); rel == nil {
+			t.Errorf("there is no %s.%s", schema, name)
 		}
 	}
 }

@@ -111,6 +111,15 @@ var sources = map[string]rowSource{
 	"information_schema.views":                           infoViewsRows,
 	"information_schema.table_constraints":               tableConstraintsRows,
 	"information_schema.key_column_usage":                keyColumnRows,
+	"information_schema.character_sets":                  characterSetRows,
+	"information_schema.collations":                      infoCollationRows,
+	"information_schema.enabled_roles":                   enabledRoleRows,
+	"information_schema.table_privileges":                tablePrivilegeRows,
+	"information_schema.role_table_grants":               tablePrivilegeRows,
+	"information_schema.constraint_column_usage":         constraintColumnRows,
+	"information_schema.constraint_table_usage":          constraintTableRows,
+	"information_schema.element_types":                   elementTypeRows,
+	"pg_catalog.pg_timezone_names":                       zoneRows,
 }
 
 func (t *systemTable) Relation() *Relation { return t.rel }
@@ -211,6 +220,13 @@ func zero(oid pgtypes.OID) any {
 	}
 	if pgtypes.IsArray(oid) || oid == pgtypes.Int2Vector || oid == pgtypes.OidVector {
 		return pgtypes.NewArray(pgtypes.ElemOf(oid), nil)
+	}
+	if oid == pgtypes.Xid {
+		v, err := pgtypes.DecodeText(pgtypes.Of(oid), "0", &pgtypes.TextStyle{})
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		return v
 	}
 	return nil
 }
