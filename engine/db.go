@@ -16,9 +16,10 @@ import (
 
 // A DB is an open data folder. It is safe for concurrent use.
 //
-// It owns two goroutines: the applier (append.go), which alone adds rows and
-// looks for what they replace, and the flusher (flush.go), which alone writes
-// to the hot store. Close ends both.
+// It owns three goroutines: the applier (append.go), which alone adds rows and
+// looks for what they replace; the flusher (flush.go), which alone writes to
+// the hot store; and the compactor (compact.go), whose long jobs end in a task
+// for the flusher. Close ends them.
 //
 // Lock order: appendMu, then that of requests; stateMu, then viewsMu. None is
 // held across I/O.
@@ -64,10 +65,13 @@ type DB struct {
 	gone      []goneBlock
 
 	flushRequests chan flushRequest // capacity 1
-	flusherDone   chan struct{}
+	flushWorker   *worker           // the flusher
+	compactWorker *worker           // the compactor
 	stopFlusher   context.CancelFunc
+	stopCompactor context.CancelFunc
 	applier       sync.WaitGroup
 	flusher       sync.WaitGroup
+	compactor     sync.WaitGroup
 }
 
 // A table is one TableSpec with what follows from it.
@@ -117,7 +121,7 @@ func Open(dir string, o Options) (*DB, error) {
 	db := &DB{
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newBlockCache(o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
-		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flusherDone: make(chan struct{}),
+		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}
 	for i, spec := range o.Tables {
 		t := newTable(i, spec)
@@ -132,13 +136,12 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, errors.Join(err, db.release())
 	}
 	db.checkDisk()
-	ctx, stop := context.WithCancel(context.Background())
-	db.stopFlusher = stop
+	flushing, stopFlusher := context.WithCancel(context.Background())
+	compacting, stopCompactor := context.WithCancel(context.Background())
+	db.stopFlusher, db.stopCompactor = stopFlusher, stopCompactor
 	db.applier.Go(db.runApplier)
-	db.flusher.Go(func() {
-		defer close(db.flusherDone)
-		db.runFlusher(ctx)
-	})
+	db.flusher.Go(func() { db.runFlusher(flushing) })
+	db.compactor.Go(func() { db.runCompactor(compacting) })
 	return db, nil
 }
 
@@ -196,6 +199,8 @@ func (db *DB) shutdown(flush bool) error {
 		err = db.Checkpoint(ctx)
 		cancel()
 	}
+	db.stopCompactor()
+	db.compactor.Wait()
 	db.stopFlusher()
 	db.flusher.Wait()
 	if err == nil {

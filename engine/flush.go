@@ -20,6 +20,7 @@ type flushRequest struct{ done chan error }
 
 // runFlusher is the one goroutine that writes blocks.
 func (db *DB) runFlusher(ctx context.Context) {
+	defer close(db.flushWorker.ended)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	walFailed, hotFailed := db.wal.Failed(), db.hot.Failed()
@@ -33,6 +34,9 @@ func (db *DB) runFlusher(ctx context.Context) {
 			if r.done != nil {
 				r.done <- err
 			}
+		case task := <-db.flushWorker.tasks:
+			task(ctx)
+			continue
 		case <-tick.C:
 			db.checkDisk()
 			if db.flushDue() {
@@ -113,7 +117,7 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	r := flushRequest{done: make(chan error, 1)}
 	select {
 	case db.flushRequests <- r:
-	case <-db.flusherDone:
+	case <-db.flushWorker.ended:
 		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
@@ -121,7 +125,7 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	select {
 	case err := <-r.done:
 		return err
-	case <-db.flusherDone:
+	case <-db.flushWorker.ended:
 		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
