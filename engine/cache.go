@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/block"
@@ -12,85 +10,22 @@ import (
 	"github.com/tael-sql/tael-sql/engine/layout"
 )
 
-// blockCache keeps blocks open, by least recent use within a number of bytes,
-// and the keys of a few. Blocks never change, so nothing is ever stale.
-type blockCache struct {
-	limit int64
-
-	mu      sync.Mutex // guards what follows; not held across I/O
-	bytes   int64
-	order   *list.List // of *cached, most recent first
-	entries map[*layout.BlockMeta]*list.Element
-}
-
-// cached never changes: another takes its place.
-type cached struct {
-	meta  *layout.BlockMeta
+// A cachedBlock is an open block, and its keys if they were asked for.
+type cachedBlock struct {
 	block *block.Block
 	keys  *blockKeys // nil: not asked for
-	bytes int64
-}
-
-func newBlockCache(limit int64) *blockCache {
-	return &blockCache{limit: limit, order: list.New(), entries: make(map[*layout.BlockMeta]*list.Element)}
-}
-
-func (c *blockCache) get(meta *layout.BlockMeta) *cached {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.entries[meta]
-	if !ok {
-		return nil
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(*cached)
-}
-
-// put enters a block, or replaces its entry.
-func (c *blockCache) put(entry *cached) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.dropLocked(c.entries[entry.meta])
-	c.entries[entry.meta] = c.order.PushFront(entry)
-	c.bytes += entry.bytes
-	for c.bytes > c.limit && c.order.Len() > 1 {
-		c.dropLocked(c.order.Back())
-	}
-}
-
-// drop forgets a block that has gone.
-func (c *blockCache) drop(meta *layout.BlockMeta) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.dropLocked(c.entries[meta])
-}
-
-func (c *blockCache) dropLocked(e *list.Element) {
-	if e == nil {
-		return
-	}
-	old := c.order.Remove(e).(*cached)
-	delete(c.entries, old.meta)
-	c.bytes -= old.bytes
-}
-
-// held is the bytes of what is cached.
-func (c *blockCache) held() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bytes
 }
 
 // openBlock finds a block in the cache, or reads it from the hot store.
 func (db *DB) openBlock(t *table, m *layout.BlockMeta) (*block.Block, error) {
-	if e := db.cache.get(m); e != nil {
+	if e, ok := db.cache.get(m); ok {
 		return e.block, nil
 	}
 	b, err := readBlock(db.hot, t, m)
 	if err != nil {
 		return nil, err
 	}
-	db.cache.put(&cached{meta: m, block: b, bytes: int64(b.Bytes())})
+	db.cache.put(m, cachedBlock{block: b}, int64(b.Bytes()))
 	return b, nil
 }
 
@@ -116,7 +51,7 @@ func readBlock(store *hot.Store, t *table, m *layout.BlockMeta) (*block.Block, e
 
 // readKeys gives the keys of a block.
 func (db *DB) readKeys(t *table, m *layout.BlockMeta) (*blockKeys, error) {
-	if e := db.cache.get(m); e != nil && e.keys != nil {
+	if e, ok := db.cache.get(m); ok && e.keys != nil {
 		return e.keys, nil
 	}
 	b, err := db.openBlock(t, m)
@@ -127,7 +62,7 @@ func (db *DB) readKeys(t *table, m *layout.BlockMeta) (*blockKeys, error) {
 	if err != nil {
 		return nil, blockError(t, m, err)
 	}
-	db.cache.put(&cached{meta: m, block: b, keys: keys, bytes: int64(b.Bytes()) + keys.bytes()})
+	db.cache.put(m, cachedBlock{b, keys}, int64(b.Bytes())+keys.bytes())
 	return keys, nil
 }
 

@@ -31,7 +31,7 @@ type DB struct {
 	wal      *wal.Log
 	hot      *hot.Store
 	blobs    *blobs
-	cache    *blockCache
+	cache    *lru[*layout.BlockMeta, cachedBlock]
 	requests *requestWindow
 	tables   []*table
 	byType   map[record.Type]*table
@@ -119,7 +119,7 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newBlockCache(o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
+		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newLRU[*layout.BlockMeta, cachedBlock](o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
 		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}

@@ -109,9 +109,7 @@ func (m *BlockMeta) Append(dst []byte) []byte {
 	for _, n := range []int64{m.Hour, m.MinTime, m.MaxTime} {
 		dst = binary.AppendVarint(dst, n)
 	}
-	dst = appendMap(dst, m.Zones, func(dst []byte, z Zone) []byte {
-		return binary.AppendVarint(binary.AppendVarint(dst, z.Min), z.Max)
-	})
+	dst = appendZones(dst, m.Zones)
 	dst = m.Keys.Append(m.Trace.Append(dst))
 	dst = appendMap(dst, m.Values, func(dst []byte, v ValueSet) []byte {
 		if v.Exact == nil {
@@ -140,6 +138,16 @@ func appendMap[V any](dst []byte, m map[string]V, value func([]byte, V) []byte) 
 	return dst
 }
 
+func appendZones(dst []byte, zones map[string]Zone) []byte {
+	return appendMap(dst, zones, func(dst []byte, z Zone) []byte {
+		return binary.AppendVarint(binary.AppendVarint(dst, z.Min), z.Max)
+	})
+}
+
+func (d *decoder) zones() map[string]Zone {
+	return decodeMap(d, func() Zone { return Zone{d.varint(), d.varint()} })
+}
+
 // DecodeMeta decodes an entry that Append made.
 func DecodeMeta(raw []byte) (*BlockMeta, error) {
 	body, err := checked(raw, metaVersion, "manifest entry")
@@ -152,7 +160,7 @@ func DecodeMeta(raw []byte) (*BlockMeta, error) {
 		MinLSN: d.uvarint(), MaxLSN: d.uvarint(), MinRow: d.uvarint(), MaxRow: d.uvarint(),
 		Hour: d.varint(), MinTime: d.varint(), MaxTime: d.varint(),
 	}
-	m.Zones = decodeMap(d, func() Zone { return Zone{d.varint(), d.varint()} })
+	m.Zones = d.zones()
 	m.Trace, m.Keys = d.filter(), d.filter()
 	m.Values = decodeMap(d, func() ValueSet {
 		if d.byte() == 0 {

@@ -7,6 +7,7 @@
 //	wal/             package wal
 //	hot/             Pebble, with the keys below
 //	blobs/           package blob
+//	cold/            parts (package cold), unless an object store holds them
 //
 // Keys of the hot store. Numbers are big-endian, so that keys sort by them; an
 // hour (since 1970) is stored with its sign bit flipped.
@@ -15,6 +16,9 @@
 //	b table:u8 hour:i64 id:u64               a block (package block)
 //	m table:u8 hour:i64 id:u64               its manifest entry (BlockMeta)
 //	d table:u8 hour:i64 id:u64               its deletion vector (AppendDead)
+//	p table:u8 id:u64                        the manifest entry of a part (PartMeta)
+//	q table:u8 id:u64                        what is known of its inside (PartIndex)
+//	e table:u8 id:u64                        its deletion vector (AppendDead)
 //	a table:u8                               applied LSN, row count, next block id (TableState)
 //	h hash:16                                a request lately received (RequestEntry)
 //	k table:u8 key:escaped lsn:u64 inverted  a version of a row of a keyed table, newest first
@@ -37,6 +41,7 @@ const (
 	WALDir        = "wal"
 	HotDir        = "hot"
 	BlobsDir      = "blobs"
+	ColdDir       = "cold"
 	BallastFile   = "BALLAST"
 )
 
@@ -59,6 +64,9 @@ const (
 	KeyedKind   KeyKind = 'k'
 	CounterKind KeyKind = 'c'
 	BlobKind    KeyKind = 'x'
+	PartKind    KeyKind = 'p'
+	IndexKind   KeyKind = 'q'
+	VectorKind  KeyKind = 'e'
 )
 
 // VersionKey is the key of the folder's format version.
@@ -101,6 +109,28 @@ func ParseBlockKey(k []byte) (n BlockName, ok bool) {
 		Hour: int64(binary.BigEndian.Uint64(k[2:]) ^ signBit), ID: binary.BigEndian.Uint64(k[10:]),
 	}
 	return n, n.Kind == BlockKind || n.Kind == MetaKind || n.Kind == DeadKind
+}
+
+func partKey(kind KeyKind, table uint8, id uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 10), byte(kind), table), id)
+}
+
+// PartKey is the key of a part's manifest entry.
+func PartKey(table uint8, id uint64) []byte { return partKey(PartKind, table, id) }
+
+// PartIndexKey is the key of a part's index.
+func PartIndexKey(table uint8, id uint64) []byte { return partKey(IndexKind, table, id) }
+
+// PartDeadKey is the key of a part's deletion vector.
+func PartDeadKey(table uint8, id uint64) []byte { return partKey(VectorKind, table, id) }
+
+// ParsePartKey gives the id in a key of a part.
+func ParsePartKey(k []byte) (id uint64, ok bool) {
+	if len(k) != 10 {
+		return 0, false
+	}
+	kind := KeyKind(k[0])
+	return binary.BigEndian.Uint64(k[2:]), kind == PartKind || kind == IndexKind || kind == VectorKind
 }
 
 // StateKey is the key of a table's state.
