@@ -8,34 +8,11 @@ import (
 // An Events is told what the engine does in the background. Functions
 // may be nil; they must return soon.
 type Events struct {
-	FlushBegin func(FlushInfo) // Job is set
-	FlushEnd   func(FlushInfo)
-	ReblockEnd func(ReblockInfo)
-	ReplayEnd  func(ReplayInfo)
-	DiskLow    func(low bool, free, total uint64) // at each change
-	Failed     func(error)                        // once: nothing more is acknowledged
-}
-
-// A FlushInfo describes a flush: memtable to blocks.
-type FlushInfo struct {
-	Job    int64
-	Rows   int
-	Blocks int
-	Bytes  int
-	LSN    uint64 // every record up to it is in blocks
-	Took   time.Duration
-	Err    error
-}
-
-// A ReblockInfo describes a merge of small blocks of one hour.
-type ReblockInfo struct {
-	Job    int64
-	Table  string
-	Rows   int
-	Inputs int
-	Blocks int
-	Took   time.Duration
-	Err    error
+	JobBegin  func(Job)
+	JobEnd    func(Job)
+	ReplayEnd func(ReplayInfo)
+	DiskLow   func(low bool, free, total uint64) // at each change
+	Failed    func(error)                        // once: nothing more is acknowledged
 }
 
 // A ReplayInfo describes what Open found in the WAL.
@@ -48,21 +25,15 @@ type ReplayInfo struct {
 // withLog gives a listener without nil functions that logs, too.
 func (l Events) withLog(log *slog.Logger) Events {
 	out := l
-	out.FlushBegin = func(i FlushInfo) {
-		if l.FlushBegin != nil {
-			l.FlushBegin(i)
+	out.JobBegin = func(j Job) {
+		if l.JobBegin != nil {
+			l.JobBegin(j)
 		}
 	}
-	out.FlushEnd = func(i FlushInfo) {
-		log.Info("flush", "job", i.Job, "rows", i.Rows, "blocks", i.Blocks, "bytes", i.Bytes, "lsn", i.LSN, "took", i.Took, "error", i.Err)
-		if l.FlushEnd != nil {
-			l.FlushEnd(i)
-		}
-	}
-	out.ReblockEnd = func(i ReblockInfo) {
-		log.Info("reblock", "job", i.Job, "table", i.Table, "rows", i.Rows, "inputs", i.Inputs, "blocks", i.Blocks, "took", i.Took, "error", i.Err)
-		if l.ReblockEnd != nil {
-			l.ReblockEnd(i)
+	out.JobEnd = func(j Job) {
+		logJob(log, j)
+		if l.JobEnd != nil {
+			l.JobEnd(j)
 		}
 	}
 	out.ReplayEnd = func(i ReplayInfo) {
@@ -84,4 +55,17 @@ func (l Events) withLog(log *slog.Logger) Events {
 		}
 	}
 	return out
+}
+
+func logJob(log *slog.Logger, j Job) {
+	attrs := []any{"kind", j.Kind, "job", j.ID}
+	if j.Table != "" {
+		attrs = append(attrs, "table", j.Table)
+	}
+	attrs = append(attrs, "inputs", j.Inputs, "rows_in", j.RowsIn, "outputs", j.Outputs, "rows_out", j.RowsOut, "bytes_out", j.BytesOut, "took", j.Ended.Sub(j.Started))
+	if j.Err != nil {
+		log.Error("job", append(attrs, "error", j.Err)...)
+		return
+	}
+	log.Info("job", attrs...)
 }

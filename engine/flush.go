@@ -159,28 +159,24 @@ func (db *DB) flushBlocks() (err error) {
 	if err := db.Err(); err != nil {
 		return err
 	}
-	info := FlushInfo{Job: db.counters.jobs.Add(1)}
-	start := time.Now()
 	frozen := db.freeze()
 	defer frozen.Release()
 	if frozen.lsn == db.flushedLSN.Load() {
 		return nil
 	}
-	db.events.FlushBegin(info)
+	job := db.jobs.begin(FlushJob, "")
 	defer func() {
-		info.Took, info.Err = time.Since(start), err
-		db.counters.flushes.Add(1)
-		db.events.FlushEnd(info)
+		job.end(err)
 		if err != nil {
 			db.fail(err)
 			err = db.Err()
 		}
 	}()
 
-	info.LSN = frozen.lsn
 	var blocks []*newBlock
 	taken := make(takenTexts)
 	for i, t := range db.tables {
+		job.read(0, frozen.tables[i].memRows, frozen.tables[i].memBytes)
 		list, err := db.buildBlocks(t, frozen.tables[i], taken)
 		if err != nil {
 			return err
@@ -188,7 +184,7 @@ func (db *DB) flushBlocks() (err error) {
 		blocks = append(blocks, list...)
 	}
 	for _, b := range blocks {
-		info.Rows, info.Blocks, info.Bytes = info.Rows+b.meta.Rows, info.Blocks+1, info.Bytes+len(b.raw)
+		job.wrote(1, b.meta.Rows, int64(len(b.raw)))
 	}
 	writes, written := db.flushWrites(frozen, blocks)
 	keyed, err := db.keyedWrites(frozen)

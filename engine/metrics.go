@@ -4,9 +4,6 @@ import "sync/atomic"
 
 // counters count since Open.
 type counters struct {
-	jobs      atomic.Int64 // numbers given to background jobs
-	flushes   atomic.Int64
-	reblocks  atomic.Int64
 	appended  atomic.Int64 // records acknowledged
 	refused   atomic.Int64 // records refused: overloaded or disk full
 	repeated  atomic.Int64 // requests sent again, of which nothing was written
@@ -28,8 +25,7 @@ type Metrics struct {
 	Views       int   // held, the newest included
 	DiskFull    bool
 	Stopped     bool
-	Flushes     int64
-	Reblocks    int64
+	Jobs        map[JobKind]JobTotals
 	Appended    int64
 	Refused     int64
 	Repeated    int64 // requests sent again
@@ -55,7 +51,7 @@ func (db *DB) Metrics() Metrics {
 		LSN: v.lsn, DurableLSN: db.wal.DurableLSN(), FlushedLSN: db.flushedLSN.Load(),
 		WALBytes: db.wal.Bytes(), HotBytes: db.hot.Bytes(), CachedBytes: db.cache.held(), InFlight: db.inFlight.Load(),
 		DiskFull: db.diskLow.Load(), Stopped: db.failure.Load() != nil,
-		Flushes: db.counters.flushes.Load(), Reblocks: db.counters.reblocks.Load(), Appended: db.counters.appended.Load(),
+		Jobs: db.jobs.sums(), Appended: db.counters.appended.Load(),
 		Refused: db.counters.refused.Load(), Repeated: db.counters.repeated.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(),
 	}
 	db.viewsMu.Lock()

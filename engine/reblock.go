@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/hot"
@@ -63,12 +62,9 @@ func (db *DB) smallBlocks(v *View) (*table, []*blockRef) {
 
 // mergeBlocks replaces blocks by fewer ones, without their dead rows.
 func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
-	info := ReblockInfo{Job: db.counters.jobs.Add(1), Table: t.Schema.Name, Inputs: len(refs)}
-	start := time.Now()
+	job := db.jobs.begin(ReblockJob, t.Schema.Name)
 	defer func() {
-		info.Took, info.Err = time.Since(start), err
-		db.counters.reblocks.Add(1)
-		db.events.ReblockEnd(info)
+		job.end(err)
 		if err != nil {
 			db.fail(err)
 		}
@@ -83,18 +79,20 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 			return err
 		}
 		sources = append(sources, source)
+		job.read(1, ref.meta.Rows, int64(ref.meta.Bytes))
 		for row := range ref.meta.Rows {
 			if ref.dead == nil || !ref.dead.Get(row) {
 				picks = append(picks, block.Pick{Source: uint32(s), Row: uint32(row)})
 			}
 		}
 	}
-	info.Rows = len(picks)
 	blocks, err := db.encodeBlocks(t, refs[0].meta.Hour, sources, picks, nil)
 	if err != nil {
 		return err
 	}
-	info.Blocks = len(blocks)
+	for _, b := range blocks {
+		job.wrote(1, b.meta.Rows, int64(len(b.raw)))
+	}
 
 	current := db.View()
 	dead := deadOf(current.tables[t.number], refs)

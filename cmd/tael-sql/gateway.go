@@ -124,9 +124,6 @@ func openEngine(c *config, log *slog.Logger) (*engine.DB, error) {
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk,
-		Events: engine.Events{FlushEnd: func(f engine.FlushInfo) {
-			log.Info("flushed", "job", f.Job, "rows", f.Rows, "blocks", f.Blocks, "bytes", f.Bytes, "lsn", f.LSN, "took", f.Took, "error", f.Err)
-		}},
 	})
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/tael-sql/tael-sql/engine"
 )
 
 // engineCollector reads the engine's gauges when it is scraped.
@@ -16,7 +18,11 @@ type engineCollector struct {
 	hotBytes    *prometheus.Desc
 	inFlight    *prometheus.Desc
 	diskFull    *prometheus.Desc
-	flushes     *prometheus.Desc
+	jobs        *prometheus.Desc
+	jobSeconds  *prometheus.Desc
+	jobRows     *prometheus.Desc
+	jobBytes    *prometheus.Desc
+	corrupt     *prometheus.Desc
 	repeated    *prometheus.Desc
 	connections *prometheus.Desc
 }
@@ -36,7 +42,11 @@ func newRegistry(g *gateway) *prometheus.Registry {
 		hotBytes:    desc("hot_bytes", "Bytes of the hot store on disk."),
 		inFlight:    desc("ingest_in_flight_bytes", "Bytes between arrival and answer."),
 		diskFull:    desc("disk_below_watermark", "1 while ingest is refused for want of disk."),
-		flushes:     desc("flushes_total", "Flushes of the memtable."),
+		jobs:        desc("jobs_total", "Background jobs that have ended.", "kind", "state"),
+		jobSeconds:  desc("job_seconds_total", "Time that background jobs took.", "kind"),
+		jobRows:     desc("job_rows_total", "Rows that background jobs read and wrote.", "kind", "direction"),
+		jobBytes:    desc("job_bytes_total", "Bytes that background jobs read and wrote.", "kind", "direction"),
+		corrupt:     desc("corrupt_reads_total", "Reads that met a damaged block or part."),
 		repeated:    desc("ingest_repeated_requests_total", "Requests sent again, of which nothing was written."),
 		connections: desc("pg_connections", "Open SQL connections."),
 	})
@@ -46,7 +56,8 @@ func newRegistry(g *gateway) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *engineCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.flushes, c.repeated, c.connections,
+		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.jobs, c.jobSeconds, c.jobRows, c.jobBytes,
+		c.corrupt, c.repeated, c.connections,
 	} {
 		ch <- d
 	}
@@ -72,7 +83,19 @@ func (c *engineCollector) Collect(ch chan<- prometheus.Metric) {
 		full = 1
 	}
 	gauge(c.diskFull, full)
-	ch <- prometheus.MustNewConstMetric(c.flushes, prometheus.CounterValue, float64(m.Flushes))
-	ch <- prometheus.MustNewConstMetric(c.repeated, prometheus.CounterValue, float64(m.Repeated))
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	for kind, t := range m.Jobs {
+		count(c.jobs, float64(t.Done), string(kind), string(engine.JobDone))
+		count(c.jobs, float64(t.Failed), string(kind), string(engine.JobFailed))
+		count(c.jobSeconds, t.Took.Seconds(), string(kind))
+		count(c.jobRows, float64(t.RowsIn), string(kind), "in")
+		count(c.jobRows, float64(t.RowsOut), string(kind), "out")
+		count(c.jobBytes, float64(t.BytesIn), string(kind), "in")
+		count(c.jobBytes, float64(t.BytesOut), string(kind), "out")
+	}
+	count(c.corrupt, float64(m.CorruptRead))
+	count(c.repeated, float64(m.Repeated))
 	gauge(c.connections, float64(c.g.pg.Connections()))
 }
