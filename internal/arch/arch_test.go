@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/pgerr"},
 	{"internal/pgtypes"},
 	{"internal/vector", "wal/record", "engine/block"},
-	{"wal", "pgwire", "internal/otlp", "internal/expr", "internal/anomaly", "engine/layout"},
+	{"wal", "pgwire", "internal/otlp", "internal/expr", "internal/anomaly", "engine/layout", "engine/object"},
 	{"internal/exec", "catalog", "engine/hot", "engine/blob"},
 	{"engine", "sqlplan/syntax", "sqlplan/bind", "sqlplan/gms", "sqlplan"},
 	{"tables"},
