@@ -269,3 +269,26 @@ func (v *View) Blocks() []BlockInfo {
 	}
 	return list
 }
+
+// Memtables describes the memtable of each table that has rows in it, as a
+// block without an id.
+func (v *View) Memtables() []BlockInfo {
+	var list []BlockInfo
+	for i, t := range v.db.tables {
+		tv := v.tables[i]
+		if tv.memRows == 0 {
+			continue
+		}
+		m := BlockInfo{Table: t.Schema.Name, Rows: tv.memRows, MinTime: math.MaxInt64, MaxTime: math.MinInt64, MinLSN: math.MaxUint64}
+		for _, b := range tv.mem {
+			m.MinTime, m.MaxTime = min(m.MinTime, b.minTime), max(m.MaxTime, b.maxTime)
+			m.MinLSN, m.MaxLSN = min(m.MinLSN, b.lsns[0]), max(m.MaxLSN, b.lsns[len(b.lsns)-1])
+			m.Bytes += int(b.bytes)
+			if b.dead != nil {
+				m.Dead += b.dead.Count()
+			}
+		}
+		list = append(list, m)
+	}
+	return list
+}

@@ -26,6 +26,10 @@ const (
 	commentsOID
 	llmPricesOID
 	llmSpansOID
+	partsOID
+	jobsOID
+	attributeKeysOID
+	metricNamesOID
 )
 
 // columnsText describes the tables. A section starts with = and the table's
@@ -90,6 +94,7 @@ func Register(c *catalog.Catalog) {
 		c.AddTable(newKeyed(t.oid, t.name, t.id, sections[t.name], t.key))
 	}
 	registerViews(c)
+	registerAbout(c)
 	registerFunctions(c)
 	c.AddFunction(newAnomalies(stored[0], stored[1], stored[2]))
 	for _, f := range newTraceFunctions(stored[0]) {
