@@ -302,8 +302,8 @@ func crashes(rng *rand.Rand, wrap func(vfs.FS) vfs.FS) (clones []clone, err erro
 	return clones, nil
 }
 
-// judge says what a clone has lost, torn or made up.
-func judge(t *testing.T, c clone) error {
+// verdict says what a clone has lost, torn or made up.
+func verdict(t *testing.T, c clone) error {
 	t.Helper()
 	s := NewFolder(c.fs, "db/cold")
 	if err := s.Clean(t.Context()); err != nil {
@@ -354,7 +354,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range clones {
-		if err := judge(t, c); err != nil {
+		if err := verdict(t, c); err != nil {
 			t.Fatalf("crash at %s: %v", c.op, err)
 		}
 	}
@@ -366,7 +366,7 @@ func TestCrash(t *testing.T) {
 		}
 		bad := 0
 		for _, c := range clones {
-			if judge(t, c) != nil {
+			if verdict(t, c) != nil {
 				bad++
 			}
 		}

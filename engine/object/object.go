@@ -28,7 +28,7 @@ var ErrMissing = errors.New("object: missing")
 var ErrUnavailable = errors.New("object: store unavailable")
 
 // A Store holds objects by name. It is safe for concurrent use; of several
-// that put one name at a time, one wins.
+// that put one name at a time one wins, and the others may fail.
 type Store interface {
 	// Put makes durable what write writes, and only then gives it the name,
 	// which may have another content until then. After an error the name has

@@ -1,0 +1,185 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5" // S3's own checksum of what is sent
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// partBytes is what an upload holds in memory. S3 takes 10,000 parts, so that
+// an object can have 160 GB.
+const partBytes = 16 << 20
+
+// Put sends what write writes in parts, each with its MD5, which the server
+// checks. What fits into one part is sent at once. The name has the content
+// once the server has all parts and was told so; then it is asked for it.
+func (b *Bucket) Put(ctx context.Context, name string, write func(io.Writer) error) (Info, error) {
+	if err := checkName(name); err != nil {
+		return Info{}, err
+	}
+	u := &upload{ctx: ctx, bucket: b, key: b.prefix + name}
+	sum := newSummer(ctx, u)
+	err := write(sum)
+	if err == nil {
+		err = u.finish()
+	}
+	if err != nil {
+		u.abort()
+		return Info{}, fmt.Errorf("put %s: %w", name, err)
+	}
+	stat, err := b.stat(ctx, name)
+	if err == nil && (stat.Size != sum.bytes || stat.ETag != u.etag) {
+		err = fmt.Errorf("%d bytes of version %q are there, not the %d of %q that were sent", stat.Size, stat.ETag, sum.bytes, u.etag)
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("put %s: read back: %w", name, err)
+	}
+	return sum.info(), nil
+}
+
+// An upload is an object on its way, which lives within one Put.
+type upload struct {
+	ctx    context.Context
+	bucket *Bucket
+	key    string
+	part   []byte // not sent yet
+
+	id    string // empty until there are parts
+	parts []minio.CompletePart
+	md5s  []byte // of the parts
+	etag  string // of the whole, as the server said
+}
+
+func (u *upload) Write(p []byte) (int, error) {
+	written := len(p)
+	for len(p) > 0 {
+		if len(u.part) == u.bucket.part {
+			if err := u.send(); err != nil {
+				return 0, err
+			}
+		}
+		n := min(len(p), u.bucket.part-len(u.part))
+		u.part = append(u.part, p[:n]...)
+		p = p[n:]
+	}
+	return written, nil
+}
+
+func contentMD5(p []byte) (raw []byte, text string) {
+	sum := md5.Sum(p)
+	return sum[:], base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// send sends a part.
+func (u *upload) send() error {
+	b := u.bucket
+	if u.id == "" {
+		err := b.try(u.ctx, b.timeout, func(ctx context.Context) (err error) {
+			u.id, err = b.client.NewMultipartUpload(ctx, b.bucket, u.key, minio.PutObjectOptions{})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	raw, text := contentMD5(u.part)
+	number := len(u.parts) + 1
+	return b.try(u.ctx, b.timeout, func(ctx context.Context) error {
+		sent, err := b.client.PutObjectPart(ctx, b.bucket, u.key, u.id, number, bytes.NewReader(u.part), int64(len(u.part)),
+			minio.PutObjectPartOptions{Md5Base64: text})
+		if err != nil {
+			return err
+		}
+		u.parts = append(u.parts, minio.CompletePart{PartNumber: number, ETag: sent.ETag})
+		u.md5s = append(u.md5s, raw...)
+		u.part = u.part[:0]
+		return nil
+	})
+}
+
+// finish gives the object its name.
+func (u *upload) finish() error {
+	b := u.bucket
+	if u.id == "" {
+		_, text := contentMD5(u.part)
+		return b.try(u.ctx, b.timeout, func(ctx context.Context) error {
+			sent, err := b.client.PutObject(ctx, b.bucket, u.key, bytes.NewReader(u.part), int64(len(u.part)), text, "",
+				minio.PutObjectOptions{})
+			u.etag = sent.ETag
+			return err
+		})
+	}
+	if err := u.send(); err != nil {
+		return err
+	}
+	// Servers may copy the parts now.
+	err := b.try(u.ctx, 4*b.timeout, func(ctx context.Context) error {
+		done, err := b.client.CompleteMultipartUpload(ctx, b.bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
+		u.etag = done.ETag
+		if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && answer.Code == minio.NoSuchUpload {
+			return u.completed(ctx, err)
+		}
+		return err
+	})
+	if err == nil {
+		u.id = ""
+	}
+	return err
+}
+
+// completed says whether an upload that the server does not know is one that
+// an earlier try completed, whose answer was lost.
+func (u *upload) completed(ctx context.Context, unknown error) error {
+	stat, err := u.bucket.client.StatObject(ctx, u.bucket.bucket, u.key, minio.StatObjectOptions{})
+	if err != nil {
+		return err
+	}
+	raw, _ := contentMD5(u.md5s)
+	if want := fmt.Sprintf("%s-%d", hex.EncodeToString(raw), len(u.parts)); stat.ETag != want {
+		return unknown
+	}
+	u.etag = stat.ETag
+	return nil
+}
+
+const abortFor = 5 * time.Second
+
+// abort tells the server to forget the parts. If it does not hear it, Clean
+// does.
+func (u *upload) abort() {
+	if u.id == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), min(abortFor, u.bucket.timeout))
+	defer cancel()
+	_ = u.bucket.client.AbortMultipartUpload(ctx, u.bucket.bucket, u.key, u.id)
+}
+
+// Clean has the server forget the parts of uploads that a crash left. Nothing
+// may be put meanwhile.
+func (b *Bucket) Clean(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx) // or the goroutine of the list stays
+	defer cancel()
+	for left := range b.client.ListIncompleteUploads(ctx, b.bucket, b.prefix, true) {
+		err := left.Err
+		if err == nil {
+			err = b.try(ctx, b.timeout, func(ctx context.Context) error {
+				return b.client.AbortMultipartUpload(ctx, b.bucket, left.Key, left.UploadID)
+			})
+		} else {
+			err, _ = judge(err)
+		}
+		if err != nil {
+			return fmt.Errorf("forget uploads: %w", err)
+		}
+	}
+	return nil
+}
