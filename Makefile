@@ -23,6 +23,7 @@ run: build ## run the gateway on ./tael-data
 test: ## run all tests; needs no service
 	go test -race -timeout 20m $(RACE)
 	go test $(PLAIN)
+	cd engine/object/s3test && go test ./...
 
 check: ## formatting, vet, static analysis, unused code
 	test -z "$$(go tool gofumpt -l .)" || { go tool gofumpt -l .; exit 1; }

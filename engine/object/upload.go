@@ -3,7 +3,8 @@ package object
 import (
 	"bytes"
 	"context"
-	"crypto/md5" // S3's own checksum of what is sent
+	"crypto/md5"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -18,8 +19,8 @@ import (
 // an object can have 160 GB.
 const partBytes = 16 << 20
 
-// Put sends what write writes in parts, each with its MD5, which the server
-// checks. What fits into one part is sent at once. The name has the content
+// Put sends what write writes in parts, each with its MD5 and its SHA-256,
+// which the server checks. What fits into one part is sent at once. The name has the content
 // once the server has all parts and was told so; then it is asked for it.
 func (b *Bucket) Put(ctx context.Context, name string, write func(io.Writer) error) (Info, error) {
 	if err := checkName(name); err != nil {
@@ -73,9 +74,10 @@ func (u *upload) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-func contentMD5(p []byte) (raw []byte, text string) {
-	sum := md5.Sum(p)
-	return sum[:], base64.StdEncoding.EncodeToString(sum[:])
+// sums gives the two checksums of what is sent, as their headers have them.
+func sums(p []byte) (raw []byte, md5Base64, sha256Hex string) {
+	m, s := md5.Sum(p), sha256.Sum256(p)
+	return m[:], base64.StdEncoding.EncodeToString(m[:]), hex.EncodeToString(s[:])
 }
 
 // send sends a part.
@@ -90,11 +92,11 @@ func (u *upload) send() error {
 			return err
 		}
 	}
-	raw, text := contentMD5(u.part)
+	raw, md5Base64, sha256Hex := sums(u.part)
 	number := len(u.parts) + 1
 	return b.try(u.ctx, b.timeout, func(ctx context.Context) error {
 		sent, err := b.client.PutObjectPart(ctx, b.bucket, u.key, u.id, number, bytes.NewReader(u.part), int64(len(u.part)),
-			minio.PutObjectPartOptions{Md5Base64: text})
+			minio.PutObjectPartOptions{Md5Base64: md5Base64, Sha256Hex: sha256Hex, DisableContentSha256: true})
 		if err != nil {
 			return err
 		}
@@ -109,10 +111,10 @@ func (u *upload) send() error {
 func (u *upload) finish() error {
 	b := u.bucket
 	if u.id == "" {
-		_, text := contentMD5(u.part)
+		_, md5Base64, sha256Hex := sums(u.part)
 		return b.try(u.ctx, b.timeout, func(ctx context.Context) error {
-			sent, err := b.client.PutObject(ctx, b.bucket, u.key, bytes.NewReader(u.part), int64(len(u.part)), text, "",
-				minio.PutObjectOptions{})
+			sent, err := b.client.PutObject(ctx, b.bucket, u.key, bytes.NewReader(u.part), int64(len(u.part)), md5Base64, sha256Hex,
+				minio.PutObjectOptions{DisableContentSha256: true})
 			u.etag = sent.ETag
 			return err
 		})
@@ -142,7 +144,7 @@ func (u *upload) completed(ctx context.Context, unknown error) error {
 	if err != nil {
 		return err
 	}
-	raw, _ := contentMD5(u.md5s)
+	raw, _, _ := sums(u.md5s)
 	if want := fmt.Sprintf("%s-%d", hex.EncodeToString(raw), len(u.parts)); stat.ETag != want {
 		return unknown
 	}
