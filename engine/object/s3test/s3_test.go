@@ -380,6 +380,27 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+	// Servers may have forgotten an upload that they completed. They have not,
+	// if the object is another one.
+	t.Run("completed", func(t *testing.T) {
+		completion := method("POST", "uploadId")
+		for _, completed := range []bool{true, false} {
+			first := times(1, completion, lost)
+			p.breaks(func(w http.ResponseWriter, r *http.Request, forward http.Handler) bool {
+				if !completion(r) || completed && first(w, r, forward) {
+					return false
+				}
+				w.WriteHeader(404)
+				_, _ = io.WriteString(w, "<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>")
+				return true
+			})
+			content := bytes.Repeat([]byte(fmt.Sprint(completed)), 5<<20)
+			if _, err := put(ctx, s, "spans/4", content); completed != (err == nil) || err != nil && !errors.Is(err, object.ErrUnavailable) {
+				t.Errorf("completed %v: %v", completed, err)
+			}
+		}
+		p.breaks(nil)
+	})
 	t.Run("refused", func(t *testing.T) {
 		r, err := s.Open(ctx, "spans/1")
 		if err != nil {
