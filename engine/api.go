@@ -33,6 +33,14 @@ type TableSpec struct {
 	Key     []string // Hex fields that identify a row: the newest LSN wins; nil: rows are never replaced
 	Trace   string   // Hex field that blocks keep a trace filter of; "" for none
 
+	// Documents are String fields that hold jsonb objects of few kinds, whose
+	// members digests count as they count the attributes of Map fields.
+	Documents []string
+	// Groups are up to four String fields, by whose values digests count rows and
+	// the different values of the String field Member.
+	Groups []string
+	Member string
+
 	// Offload names String fields whose values beyond so many bytes are stored
 	// outside the rows, once for each content.
 	Offload map[string]int

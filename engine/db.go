@@ -44,6 +44,7 @@ type DB struct {
 	failure    atomic.Pointer[error]
 	counters   counters
 	jobs       *jobs
+	digests    *lru[digestID, *layout.Digest]
 
 	appendMu     sync.Mutex        // orders numbers, WAL records and the queue
 	nextRow      []uint64          // by table: running number of its next row
@@ -124,7 +125,7 @@ func Open(dir string, o Options) (*DB, error) {
 		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
 		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}
-	db.jobs = newJobs(&db.events)
+	db.jobs, db.digests = newJobs(&db.events), newLRU[digestID, *layout.Digest](digestCacheBytes)
 	for i, spec := range o.Tables {
 		t := newTable(i, spec)
 		db.tables = append(db.tables, t)

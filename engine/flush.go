@@ -134,10 +134,11 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 
 // A newBlock is a block on its way into the hot store.
 type newBlock struct {
-	table *table
-	meta  *layout.BlockMeta
-	raw   []byte
-	picks []block.Pick // Source is a place in the frozen memtable, or among the inputs
+	table  *table
+	meta   *layout.BlockMeta
+	raw    []byte
+	digest *layout.Digest
+	picks  []block.Pick // Source is a place in the frozen memtable, or among the inputs
 }
 
 // flush writes the memtable as it is now into blocks, and gives up the WAL
@@ -328,9 +329,13 @@ func (db *DB) encodeBlocks(t *table, hour int64, sources []sourceRows, picks []b
 		if err != nil {
 			return nil, fmt.Errorf("describe a block of %s: %w", t.Schema.Name, err)
 		}
+		digest, err := digestBlock(t, b)
+		if err != nil {
+			return nil, fmt.Errorf("sum up a block of %s: %w", t.Schema.Name, err)
+		}
 		meta.Table, meta.ID, meta.Hour = t.ID, db.nextBlock[t.number], hour
 		db.nextBlock[t.number]++
-		out = append(out, &newBlock{table: t, meta: meta, raw: raw, picks: part})
+		out = append(out, &newBlock{table: t, meta: meta, raw: raw, digest: digest, picks: part})
 	}
 	return out, nil
 }
@@ -363,6 +368,7 @@ func (db *DB) blockWrites(b *newBlock, dead vector.Bitmap) []hot.Write {
 	writes := []hot.Write{
 		{Key: layout.BlockKey(m.Table, m.Hour, m.ID), Value: b.raw},
 		{Key: layout.MetaKey(m.Table, m.Hour, m.ID), Value: m.Append(nil)},
+		{Key: layout.DigestKey(m.Table, m.ID), Value: b.digest.Append(nil)},
 	}
 	if dead != nil && !db.opts.faults.deadNotInBatch {
 		writes = append(writes, hot.Write{Key: layout.DeadKey(m.Table, m.Hour, m.ID), Value: layout.AppendDead(nil, dead, m.Rows)})

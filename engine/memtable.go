@@ -21,6 +21,7 @@ type memBatch struct {
 	bytes            int64
 	minTime, maxTime int64 // ns since 1970
 	traces           *traceIndex
+	digest           *memDigest
 }
 
 // A traceIndex is the trace filter of a batch, made when it is first asked for.
@@ -50,7 +51,7 @@ func (b *memBatch) measure(t *table) {
 	for _, v := range b.rows.Cols[t.time].Ints {
 		b.minTime, b.maxTime = min(b.minTime, v), max(b.maxTime, v)
 	}
-	b.traces = &traceIndex{}
+	b.traces, b.digest = &traceIndex{}, &memDigest{}
 }
 
 // mergeBatches makes one batch of neighbours.
@@ -117,6 +118,7 @@ func sizeClass(b *memBatch) int { return bits.Len(uint(b.rows.N)) / 3 }
 // kill gives a copy of b in which rows are dead, and how many were not before.
 func (b *memBatch) kill(rows []int) (*memBatch, int) {
 	out := *b
+	out.digest = &memDigest{}
 	if b.dead == nil {
 		out.dead = vector.NewBitmap(b.rows.N)
 	} else {

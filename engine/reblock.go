@@ -218,5 +218,5 @@ func (db *DB) deleteGone() error {
 
 // goneWrites deletes what is left of a block that a merge replaced.
 func goneWrites(table uint8, hour int64, id uint64) []hot.Write {
-	return []hot.Write{{Key: layout.BlockKey(table, hour, id)}, {Key: layout.DeadKey(table, hour, id)}}
+	return []hot.Write{{Key: layout.BlockKey(table, hour, id)}, {Key: layout.DeadKey(table, hour, id)}, {Key: layout.DigestKey(table, id)}}
 }

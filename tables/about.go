@@ -59,6 +59,8 @@ func registerAbout(c *catalog.Catalog) {
 			},
 			jobRows,
 		},
+		{attributeKeysOID, "attribute_keys", "Attributes that stored rows have, with their types and some of their values.", attributeKeyColumns, attributeKeyRows},
+		{metricNamesOID, "metric_names", "Metrics that stored points have.", metricNameColumns, metricNameRows},
 	} {
 		c.AddTable(&about{
 			rel:  &catalog.Relation{OID: a.oid, Schema: catalog.PublicSchema, Name: a.name, Kind: 'v', Comment: a.comment, Columns: a.columns},

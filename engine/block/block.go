@@ -266,6 +266,30 @@ func (b *Block) Keys(field int) ([]string, error) {
 	return keys, nil
 }
 
+// Sets gives the distinct sets of attributes that the rows of a Map field have,
+// and how many rows have each.
+func (b *Block) Sets(field int) (a *vector.Attrs, rows []uint32, err error) {
+	c, ok := b.chunks[b.schema.Fields[field].Name]
+	if !ok {
+		return &vector.Attrs{Off: []uint32{0}}, nil, nil
+	}
+	m, err := b.sets(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows = make([]uint32, m.count)
+	for i := range rows {
+		if m.rowSets == nil {
+			rows[i] = 1
+		}
+	}
+	for _, set := range m.rowSets {
+		rows[set]++
+	}
+	a, err = m.attrs()
+	return a, rows, err
+}
+
 // Values gives the values of a String field, or those of an attribute of a Map
 // field as ->> gives them, without their rows: each once, but of a field whose
 // values mostly differ some may repeat.

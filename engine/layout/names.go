@@ -16,6 +16,7 @@
 //	b table:u8 hour:i64 id:u64               a block (package block)
 //	m table:u8 hour:i64 id:u64               its manifest entry (BlockMeta)
 //	d table:u8 hour:i64 id:u64               its deletion vector (AppendDead)
+//	g table:u8 id:u64                        what its rows, or those of the part, sum up to (Digest)
 //	p table:u8 id:u64                        the manifest entry of a part (PartMeta)
 //	q table:u8 id:u64                        what is known of its inside (PartIndex)
 //	e table:u8 id:u64                        its deletion vector (AppendDead)
@@ -67,6 +68,7 @@ const (
 	PartKind    KeyKind = 'p'
 	IndexKind   KeyKind = 'q'
 	VectorKind  KeyKind = 'e'
+	DigestKind  KeyKind = 'g'
 )
 
 // VersionKey is the key of the folder's format version.
@@ -123,6 +125,9 @@ func PartIndexKey(table uint8, id uint64) []byte { return partKey(IndexKind, tab
 
 // PartDeadKey is the key of a part's deletion vector.
 func PartDeadKey(table uint8, id uint64) []byte { return partKey(VectorKind, table, id) }
+
+// DigestKey is the key of the digest of a block or part.
+func DigestKey(table uint8, id uint64) []byte { return partKey(DigestKind, table, id) }
 
 // ParsePartKey gives the id in a key of a part.
 func ParsePartKey(k []byte) (id uint64, ok bool) {
