@@ -40,6 +40,7 @@ type DB struct {
 	inFlight   atomic.Int64         // bytes of bodies between Append and its answer
 	memBytes   atomic.Int64         // of the memtable, as the applier saw it last
 	diskLow    atomic.Bool
+	backingUp  atomic.Bool
 	flushedLSN atomic.Uint64
 	failure    atomic.Pointer[error]
 	counters   counters
@@ -120,6 +121,22 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db := newDB(dir, o)
+	if err := db.recover(); err != nil {
+		return nil, errors.Join(err, db.release())
+	}
+	db.checkDisk()
+	flushing, stopFlusher := context.WithCancel(context.Background())
+	compacting, stopCompactor := context.WithCancel(context.Background())
+	db.stopFlusher, db.stopCompactor = stopFlusher, stopCompactor
+	db.applier.Go(db.runApplier)
+	db.flusher.Go(func() { db.runFlusher(flushing) })
+	db.compactor.Go(func() { db.runCompactor(compacting) })
+	return db, nil
+}
+
+// newDB makes a store of which nothing is open yet.
+func newDB(dir string, o Options) *DB {
 	db := &DB{
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newLRU[*layout.BlockMeta, cachedBlock](o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
@@ -135,17 +152,7 @@ func Open(dir string, o Options) (*DB, error) {
 		db.nextBlock = append(db.nextBlock, 1)
 	}
 	db.nextRow, db.stored = make([]uint64, len(db.tables)), make([]layout.TableState, len(db.tables))
-	if err := db.recover(); err != nil {
-		return nil, errors.Join(err, db.release())
-	}
-	db.checkDisk()
-	flushing, stopFlusher := context.WithCancel(context.Background())
-	compacting, stopCompactor := context.WithCancel(context.Background())
-	db.stopFlusher, db.stopCompactor = stopFlusher, stopCompactor
-	db.applier.Go(db.runApplier)
-	db.flusher.Go(func() { db.runFlusher(flushing) })
-	db.compactor.Go(func() { db.runCompactor(compacting) })
-	return db, nil
+	return db
 }
 
 // walError keeps the cause and adds the engine's own sentinel.

@@ -156,12 +156,17 @@ func (db *DB) flush() error {
 
 // flushBlocks writes the texts that leave their rows, then rows, the deletion vectors of what they replaced, the
 // hashes of their requests and the applied LSN as one batch, then publishes the view that has the blocks.
-func (db *DB) flushBlocks() (err error) {
+func (db *DB) flushBlocks() error {
 	if err := db.Err(); err != nil {
 		return err
 	}
 	frozen := db.freeze()
 	defer frozen.Release()
+	return db.flushFrozen(frozen)
+}
+
+// flushFrozen is flushBlocks of a view that freeze gave.
+func (db *DB) flushFrozen(frozen *View) (err error) {
 	if frozen.lsn == db.flushedLSN.Load() {
 		return nil
 	}

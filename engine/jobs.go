@@ -14,6 +14,7 @@ type JobKind string
 const (
 	FlushJob   JobKind = "flush"   // memtable to blocks
 	ReblockJob JobKind = "reblock" // small blocks of one hour to fewer
+	BackupJob  JobKind = "backup"  // all to a folder elsewhere
 )
 
 // A JobState is how far a job is.

@@ -37,6 +37,9 @@ func (db *DB) recover() error {
 	if err := db.blobs.files.Clean(); err != nil {
 		return err
 	}
+	if err := fs.RemoveAll(fs.PathJoin(db.dir, layout.BackupTempDir)); err != nil {
+		return err
+	}
 	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK
 		return fmt.Errorf("sync %s: %w", db.dir, err)
 	}
@@ -53,6 +56,15 @@ func (db *DB) recover() error {
 	if err := db.sweepKeyed(); err != nil {
 		return err
 	}
+	db.publishFirst(m)
+	if db.wal, err = wal.Open(fs, fs.PathJoin(db.dir, layout.WALDir), db.opts.WAL); err != nil {
+		return walError(err)
+	}
+	return db.replay(m)
+}
+
+// publishFirst makes the view of what the hot store has.
+func (db *DB) publishFirst(m *manifest) {
 	first := &View{db: db, lsn: m.applied(), tables: make([]*tableView, len(db.tables))}
 	for i := range db.tables {
 		tv := &tableView{blocks: m.tables[i].blocks, nextRow: m.tables[i].state.Rows}
@@ -65,10 +77,6 @@ func (db *DB) recover() error {
 	db.stateMu.Lock()
 	db.publishLocked(first)
 	db.stateMu.Unlock()
-	if db.wal, err = wal.Open(fs, fs.PathJoin(db.dir, layout.WALDir), db.opts.WAL); err != nil {
-		return walError(err)
-	}
-	return db.replay(m)
 }
 
 // makeFolder creates a folder and what is missing above it durably.

@@ -46,6 +46,7 @@ type Options struct {
 	Logger     *slog.Logger
 	CacheBytes int64 // of Pebble's own cache; opened blocks are cached above
 	ReadOnly   bool  // for checking: nothing is written, the store must exist
+	Still      bool  // nothing is merged in the background
 }
 
 // Open opens or creates the store in dir.
@@ -55,6 +56,7 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	defer cache.Unref()
 	opts := &pebble.Options{
 		FS: fence{s.failed}.wrap(fs), DisableWAL: true, ReadOnly: o.ReadOnly, ErrorIfNotExists: o.ReadOnly,
+		DisableAutomaticCompactions: o.Still,
 		Logger:                      logger{log: o.Logger, store: s},
 		Cache:                       cache,
 		MemTableSize:                64 << 20, // a batch above half of it becomes a memtable of its own
@@ -170,6 +172,23 @@ func (s *Store) flush(b *pebble.Batch) error {
 		return fmt.Errorf("flush hot store: %w", err)
 	}
 	<-flushed
+	return nil
+}
+
+// Checkpoint makes a folder with the store as it is now. Its files are links
+// to those of the store where the file system can link.
+func (s *Store) Checkpoint(dir string) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if err := s.db.Checkpoint(dir); err != nil {
+		return fmt.Errorf("checkpoint of the hot store: %w", classify(err))
+	}
 	return nil
 }
 

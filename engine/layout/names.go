@@ -7,6 +7,7 @@
 //	wal/             package wal
 //	hot/             Pebble, with the keys below
 //	blobs/           package blob
+//	backup.tmp/      what a backup that runs copies from
 //	cold/            parts (package cold), unless an object store holds them
 //
 // Keys of the hot store. Numbers are big-endian, so that keys sort by them; an
@@ -44,6 +45,7 @@ const (
 	BlobsDir      = "blobs"
 	ColdDir       = "cold"
 	BallastFile   = "BALLAST"
+	BackupTempDir = "backup.tmp"
 )
 
 // FormatVersion is that of the folder as a whole.
