@@ -275,17 +275,17 @@ func (f *Folder) folder(dir string) error {
 
 func (f *Folder) sync(dir string) error {
 	d, err := f.fs.OpenDir(dir)
-	if err == nil {
-		err = errors.Join(d.Sync(), d.Close())
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
 	}
-	if err == nil {
-		return nil
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		err = fmt.Errorf("sync %s: %w", dir, err)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.failed == nil {
+			f.failed = err
+		}
+		return err
 	}
-	err = fmt.Errorf("sync %s: %w", dir, err)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.failed == nil {
-		f.failed = err
-	}
-	return err
+	return nil
 }
