@@ -101,6 +101,10 @@ type ScanRequest struct {
 	Table   string
 	Columns []ColumnRef
 	Filters []Filter
+	// Skip, where set, is told of each block and part that cannot be read for
+	// damage, and its rows are left out; readers may call it at the same time.
+	// Otherwise the damage is the scan's error.
+	Skip func(error)
 }
 
 // ScanStats is what a scan did.

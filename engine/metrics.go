@@ -9,6 +9,7 @@ type counters struct {
 	repeated  atomic.Int64 // requests sent again, of which nothing was written
 	replayed  atomic.Int64 // records
 	corrupted atomic.Int64 // reads that met a damaged block
+	skipped   atomic.Int64 // damaged blocks and parts that scans read round
 }
 
 // Metrics is a reading of gauges and counters, all since Open.
@@ -31,6 +32,7 @@ type Metrics struct {
 	Repeated    int64 // requests sent again
 	Replayed    int64
 	CorruptRead int64
+	Skipped     int64 // blocks and parts that scans read round
 }
 
 // TableMetrics is the part of one table.
@@ -52,7 +54,7 @@ func (db *DB) Metrics() Metrics {
 		WALBytes: db.wal.Bytes(), HotBytes: db.hot.Bytes(), CachedBytes: db.cache.held(), InFlight: db.inFlight.Load(),
 		DiskFull: db.diskLow.Load(), Stopped: db.failure.Load() != nil,
 		Jobs: db.jobs.sums(), Appended: db.counters.appended.Load(),
-		Refused: db.counters.refused.Load(), Repeated: db.counters.repeated.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(),
+		Refused: db.counters.refused.Load(), Repeated: db.counters.repeated.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(), Skipped: db.counters.skipped.Load(),
 	}
 	db.viewsMu.Lock()
 	m.Views = len(db.liveViews)

@@ -24,6 +24,7 @@ type Scan struct {
 	blocks  []*blockRef
 	total   int64
 	pruned  map[string]int64
+	skip    func(error) // nil: damage ends the scan
 
 	next    atomic.Int64 // of the blocks, newest first, then of the memtable
 	rows    atomic.Int64
@@ -44,7 +45,7 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, total: int64(len(tv.blocks)), pruned: make(map[string]int64)}
+	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, skip: r.Skip, total: int64(len(tv.blocks)), pruned: make(map[string]int64)}
 	for i := len(tv.blocks) - 1; i >= 0; i-- {
 		b := tv.blocks[i]
 		switch reason := prune(filters, b.meta); {
@@ -105,7 +106,13 @@ func (r *scanReader) Next(ctx context.Context) (*vector.Batch, error) {
 		default:
 			return nil, nil
 		}
+		if err == nil && s.skip != nil {
+			err = whole(b)
+		}
 		if err != nil {
+			if s.skipped(err) {
+				continue
+			}
 			return nil, err
 		}
 		if b.Live() > 0 {

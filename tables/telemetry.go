@@ -67,7 +67,9 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	for _, ref := range req.Columns {
 		p.plan(ref)
 	}
-	scan, err := snap.View.Scan(engine.ScanRequest{Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters)})
+	scan, err := snap.View.Scan(engine.ScanRequest{
+		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Skip: skipCorrupt(req.Env),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +90,20 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 		readers = append(readers, own)
 	}
 	return readers, nil
+}
+
+// skipCorrupt gives what is told of damage that the session wants to read
+// round, nil where it does not.
+func skipCorrupt(env *expr.Env) func(error) {
+	if env.Session == nil || env.Warn == nil {
+		return nil
+	}
+	if on, _ := env.Session.Setting("tael.skip_corrupt"); on != "on" {
+		return nil
+	}
+	return func(err error) {
+		env.Warn(pgerr.DataCorrupted, "rows are missing: "+strings.TrimPrefix(err.Error(), engine.ErrCorrupt.Error()+": "))
+	}
 }
 
 // observe notes what metadata decided.

@@ -23,6 +23,7 @@ type engineCollector struct {
 	jobRows     *prometheus.Desc
 	jobBytes    *prometheus.Desc
 	corrupt     *prometheus.Desc
+	skipped     *prometheus.Desc
 	repeated    *prometheus.Desc
 	connections *prometheus.Desc
 }
@@ -47,6 +48,7 @@ func newRegistry(g *gateway) *prometheus.Registry {
 		jobRows:     desc("job_rows_total", "Rows that background jobs read and wrote.", "kind", "direction"),
 		jobBytes:    desc("job_bytes_total", "Bytes that background jobs read and wrote.", "kind", "direction"),
 		corrupt:     desc("corrupt_reads_total", "Reads that met a damaged block or part."),
+		skipped:     desc("corrupt_skipped_total", "Damaged blocks and parts that tael.skip_corrupt read round."),
 		repeated:    desc("ingest_repeated_requests_total", "Requests sent again, of which nothing was written."),
 		connections: desc("pg_connections", "Open SQL connections."),
 	})
@@ -57,7 +59,7 @@ func newRegistry(g *gateway) *prometheus.Registry {
 func (c *engineCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.jobs, c.jobSeconds, c.jobRows, c.jobBytes,
-		c.corrupt, c.repeated, c.connections,
+		c.corrupt, c.skipped, c.repeated, c.connections,
 	} {
 		ch <- d
 	}
@@ -96,6 +98,7 @@ func (c *engineCollector) Collect(ch chan<- prometheus.Metric) {
 		count(c.jobBytes, float64(t.BytesOut), string(kind), "out")
 	}
 	count(c.corrupt, float64(m.CorruptRead))
+	count(c.skipped, float64(m.Skipped))
 	count(c.repeated, float64(m.Repeated))
 	gauge(c.connections, float64(c.g.pg.Connections()))
 }

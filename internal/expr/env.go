@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -29,6 +30,9 @@ type Env struct {
 	// pg_backend_pid, catalog look-ups by reg* casts. Nil in constant tests.
 	Session Session
 	Memo    *Memo // of this statement; may be nil
+	// Warn tells the client something beside the rows, once for each text. It may
+	// be called by several goroutines. Nil in constant tests.
+	Warn func(code pgerr.Code, text string)
 }
 
 // A Session is what functions ask of the session that runs them.

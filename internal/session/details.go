@@ -17,18 +17,23 @@ import (
 //go:embed settings.txt
 var detailsText string
 
+// ownText is the settings that PostgreSQL does not have, in the same form.
+//
+//go:embed own_settings.txt
+var ownText string
+
 // effective are the settings that change what statements do.
 var effective = []string{
 	"application_name", "bytea_output", "client_encoding", "client_min_messages", "datestyle", "default_transaction_isolation",
 	"default_transaction_read_only", "extra_float_digits", "intervalstyle", "lock_timeout", "search_path", "statement_timeout",
-	"timezone", "transaction_isolation", "transaction_read_only",
+	"timezone", "transaction_isolation", "transaction_read_only", "tael.skip_corrupt",
 }
 
 // details gives the lines of detailsText by lower-case name. A setting without
 // one is left out of SHOW ALL and pg_settings, as in PostgreSQL.
 var details = sync.OnceValue(func() map[string]catalog.Setting {
 	m := make(map[string]catalog.Setting)
-	for line := range strings.Lines(detailsText) {
+	for line := range strings.Lines(detailsText + ownText) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		d := catalog.Setting{
 			Name: f[0], Unit: f[1], Category: f[2], Context: f[3], Type: f[4], Least: f[5], Greatest: f[6], Description: f[8],

@@ -77,6 +77,9 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 	default:
 		tag, err = s.utility(ctx, p.stmt.node, w)
 	}
+	for _, w := range s.warnings.take() {
+		s.warn(w.code, w.text)
+	}
 	if err != nil {
 		p.Close()
 		return "", false, ended(ctx, err)

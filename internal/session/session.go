@@ -81,6 +81,7 @@ type Session struct {
 	handler  *Handler
 	startup  pgwire.Startup
 	settings *settings
+	warnings warnings
 
 	transaction
 }
@@ -176,7 +177,7 @@ func (s *Session) env(ctx context.Context) *expr.Env {
 		Ctx:         ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User,
 		Database: s.handler.opts.Database, SearchPath: s.settings.path(),
 		Account:  vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory),
-		Snapshot: s.current().Snapshot(), Session: s, Memo: &expr.Memo{},
+		Snapshot: s.current().Snapshot(), Session: s, Memo: &expr.Memo{}, Warn: s.warnings.add,
 	}
 }
 

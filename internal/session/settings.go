@@ -51,7 +51,7 @@ var defaults = map[string]struct {
 	"lc_numeric": {value: "C.UTF-8"}, "lc_time": {value: "C.UTF-8"}, "quote_all_identifiers": {value: "off"},
 	"xmloption": {value: "content"}, "default_tablespace": {}, "default_table_access_method": {value: "heap"},
 	"check_function_bodies": {value: "on"}, "escape_string_warning": {value: "on"}, "work_mem": {value: "4096"},
-	"max_connections": {"100", true}, "role": {value: "none"},
+	"max_connections": {"100", true}, "role": {value: "none"}, "tael.skip_corrupt": {value: "off"},
 }
 
 // settings is a session's values. Those of SET LOCAL end with the transaction.

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tael-sql/tael-sql/engine/hot"
+	"github.com/tael-sql/tael-sql/engine/layout"
+)
+
+// flipBit damages the chunk of a stored block that has a text.
+func flipBit(t *testing.T, dir, text string) {
+	t.Helper()
+	store, err := hot.Open(vfs.Default, filepath.Join(dir, layout.HotDir), hot.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flipped []hot.Write
+	lower, upper := layout.KindRange(layout.BlockKind)
+	err = store.Each(lower, upper, func(key, value []byte) error {
+		if at := strings.Index(string(value), text); at >= 0 {
+			value = append([]byte(nil), value...)
+			value[at] ^= 1
+			flipped = append(flipped, hot.Write{Key: append([]byte(nil), key...), Value: value})
+		}
+		return nil
+	})
+	if err != nil || len(flipped) != 1 {
+		t.Fatalf("%d blocks have %q: %v", len(flipped), text, err)
+	}
+	if err := store.Commit(flipped); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A flipped bit takes down the statements that need it, and says where it is;
+// with tael.skip_corrupt they give the other rows, and a warning.
+func TestSkipCorrupt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	conn := connect(t, g)
+	for i := range 3 {
+		ask(conn, fmt.Sprintf("INSERT INTO logs (service, body) VALUES ('api', 'the body of log %d'), ('db', 'another one')", i))
+		ask(conn, "CHECKPOINT")
+	}
+	stopGateway(t, g, dir)
+	flipBit(t, dir, "the body of log 1")
+
+	g = testGateway(t, dir)
+	t.Cleanup(func() {
+		if err := g.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	config, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", user, g.endpoints.PG, database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notices []string
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		notices = append(notices, n.Severity+" "+n.Code+" "+n.Message)
+	}
+	conn, err = pgx.ConnectConfig(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	var got strings.Builder
+	for _, sql := range []string{
+		"SELECT body FROM logs ORDER BY body",
+		"SELECT count(*), count(DISTINCT service) FROM logs",
+		"SELECT count(*) FROM logs WHERE service = 'api'",
+		"SET tael.skip_corrupt = on",
+		"SELECT body FROM logs ORDER BY body",
+		"SELECT count(*) FROM logs a JOIN logs b USING (body)",
+		"SELECT count(*) FROM logs WHERE service = 'api'",
+		"SET tael.skip_corrupt = off",
+		"SELECT count(body) FROM logs",
+	} {
+		notices = nil
+		fmt.Fprintf(&got, "> %s\n%s", sql, ask(conn, sql))
+		for _, n := range notices {
+			fmt.Fprintln(&got, n)
+		}
+	}
+	want := `> SELECT body FROM logs ORDER BY body
+XX001 stored data is corrupt
+> SELECT count(*), count(DISTINCT service) FROM logs
+count | count
+6 | 2
+SELECT 1
+> SELECT count(*) FROM logs WHERE service = 'api'
+count
+3
+SELECT 1
+> SET tael.skip_corrupt = on
+SET
+> SELECT body FROM logs ORDER BY body
+body
+another one
+another one
+the body of log 0
+the body of log 2
+SELECT 4
+WARNING XX001 rows are missing: block 2 of logs: block: corrupt: checksum of column "body"
+> SELECT count(*) FROM logs a JOIN logs b USING (body)
+count
+6
+SELECT 1
+WARNING XX001 rows are missing: block 2 of logs: block: corrupt: checksum of column "body"
+> SELECT count(*) FROM logs WHERE service = 'api'
+count
+3
+SELECT 1
+> SET tael.skip_corrupt = off
+SET
+> SELECT count(body) FROM logs
+XX001 stored data is corrupt
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+	_, err = conn.Exec(context.Background(), "SELECT body FROM logs")
+	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.Contains(e.Detail, "block 2 of logs") {
+		t.Errorf("the error does not name the block: %v", err)
+	}
+	if n := g.db.Metrics().Skipped; n != 3 {
+		t.Errorf("%d blocks were skipped, want 3", n)
+	}
+}
