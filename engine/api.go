@@ -40,6 +40,11 @@ type TableSpec struct {
 	// the different values of the String field Member.
 	Groups []string
 	Member string
+	// Order names the fields by which the rows of a part are sorted.
+	Order []string
+	// Relative names Int64 fields of which parts hold the distance from Time,
+	// with the name of that column.
+	Relative map[string]string
 
 	// Offload names String fields whose values beyond so many bytes are stored
 	// outside the rows, once for each content.
@@ -109,6 +114,8 @@ type ScanRequest struct {
 
 // ScanStats is what a scan did.
 type ScanStats struct {
-	Rows, Memtable, Blocks, BlocksTotal, Bytes int64
-	Pruned                                     map[string]int64 // blocks skipped, by reason
+	Rows, Memtable, Blocks, BlocksTotal    int64
+	Parts, PartsTotal, Chunks, ChunksTotal int64
+	Bytes                                  int64
+	Pruned                                 map[string]int64 // blocks and chunks skipped, by reason
 }

@@ -31,7 +31,7 @@ func (db *DB) apply(entries []*entry) error {
 	}
 }
 
-// blockKills is rows of blocks, by block id.
+// blockKills is rows of blocks and parts, by their ids.
 type blockKills map[uint64][]int
 
 // replacedInBlocks gives, by table, the rows of blocks that the batch replaces.
@@ -39,7 +39,7 @@ func (db *DB) replacedInBlocks(base *View, batch []*pending) ([]blockKills, erro
 	kills := make([]blockKills, len(db.tables))
 	for _, p := range batch {
 		t := p.table
-		if len(t.key) == 0 || p.rows == nil || p.rows.N == 0 || len(base.tables[t.number].blocks) == 0 {
+		if len(t.key) == 0 || p.rows == nil || p.rows.N == 0 || len(base.tables[t.number].blocks)+len(base.tables[t.number].parts) == 0 {
 			continue
 		}
 		if kills[t.number] == nil {
@@ -91,7 +91,7 @@ func (db *DB) findInBlocks(base *View, p *pending, kills blockKills) error {
 			}
 		}
 	}
-	return nil
+	return db.findInParts(base.tables[t.number].parts, p, kills)
 }
 
 // verifyKey collects the rows of an hour's blocks that row i of p replaces.
@@ -143,7 +143,7 @@ func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) boo
 	}
 	for number, byBlock := range kills {
 		for id, rows := range byBlock {
-			next.tables[number].killInBlock(id, rows)
+			next.tables[number].killStored(id, rows)
 		}
 	}
 	db.publishLocked(next)

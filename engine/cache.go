@@ -58,7 +58,7 @@ func (db *DB) readKeys(t *table, m *layout.BlockMeta) (*blockKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := newBlockKeys(t, b)
+	keys, err := newBlockKeys(t, b, b.Rows())
 	if err != nil {
 		return nil, blockError(t, m, err)
 	}

@@ -170,7 +170,7 @@ func (c *checker) table(t *table, m tableManifest) {
 		if len(t.key) == 0 {
 			continue
 		}
-		keys, err := newBlockKeys(t, b)
+		keys, err := newBlockKeys(t, b, b.Rows())
 		if err != nil {
 			c.problem("%v", blockError(t, ref.meta, err))
 			continue

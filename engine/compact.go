@@ -1,8 +1,17 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"math"
+	"slices"
 	"time"
+
+	"github.com/tael-sql/tael-sql/engine/block"
+	"github.com/tael-sql/tael-sql/engine/cold"
+	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
 // compactEvery is how often the compactor looks for work.
@@ -20,6 +29,168 @@ func (db *DB) runCompactor(ctx context.Context) {
 		case task := <-db.compactWorker.tasks:
 			task(ctx)
 		case <-tick.C:
+			if db.opts.HotWindow > 0 {
+				before := db.opts.Now().Add(-db.opts.HotWindow).UnixNano()
+				_, _ = db.compact(ctx, before) // it has told the listener; the next tick tries again
+			}
 		}
 	}
+}
+
+// Compacted says how many rows of a table a compaction moved.
+type Compacted struct {
+	Table string
+	Rows  int64
+}
+
+// Compact moves the blocks of hours that ended before a time into parts, and
+// merges parts. Rows in the memtable stay there. An error leaves what was not
+// moved as it was; ErrUnavailable passes.
+func (db *DB) Compact(ctx context.Context, before int64) (moved []Compacted, err error) {
+	err = db.compactWorker.do(ctx, func(ctx context.Context) error {
+		moved, err = db.compact(ctx, before)
+		return err
+	})
+	return moved, err
+}
+
+func (db *DB) compact(ctx context.Context, before int64) ([]Compacted, error) {
+	var moved []Compacted
+	for _, t := range db.tables {
+		rows, err := db.compactTable(ctx, t, before)
+		moved = append(moved, Compacted{t.Schema.Name, rows})
+		if err == nil {
+			err = db.mergeParts(ctx, t, before)
+		}
+		if err != nil {
+			return moved, err
+		}
+	}
+	return moved, db.deleteGoneParts(ctx)
+}
+
+func (db *DB) compactTable(ctx context.Context, t *table, before int64) (rows int64, err error) {
+	for ctx.Err() == nil {
+		var refs []*blockRef
+		if err := db.onFlusher(ctx, func() error {
+			refs = db.claimBlocks(t, before)
+			return nil
+		}); err != nil || refs == nil {
+			return rows, err
+		}
+		n, err := db.compactBlocks(ctx, t, refs)
+		if err != nil {
+			return rows, err
+		}
+		rows += int64(n)
+	}
+	return rows, ctx.Err()
+}
+
+// compactRows is the most rows that are sorted into one part: what sorting
+// holds in memory is bounded by it, not by the hour. A row's column is decoded
+// once for each group of a part, so that it is a small number of groups.
+func (db *DB) compactRows() int { return 2 * db.groupRows() }
+
+func (db *DB) groupRows() int { return cold.GroupChunks * db.opts.ChunkRows }
+
+// claimBlocks picks blocks of one day that are old enough for a part, and keeps
+// them from being merged. It runs on the flusher's goroutine.
+func (db *DB) claimBlocks(t *table, before int64) []*blockRef {
+	var old []*blockRef
+	for _, ref := range db.view.Load().tables[t.number].blocks {
+		m := ref.meta
+		late := m.Hour == layout.LateHour
+		if late && m.MaxTime < before || !late && m.Hour < hourOf(before) {
+			old = append(old, ref)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	day := func(ref *blockRef) int64 {
+		if ref.meta.Hour == layout.LateHour {
+			return math.MinInt64
+		}
+		return floorDiv(ref.meta.Hour, 24)
+	}
+	slices.SortFunc(old, func(a, b *blockRef) int {
+		return cmp.Or(cmp.Compare(day(a), day(b)), cmp.Compare(a.meta.MinTime, b.meta.MinTime), cmp.Compare(a.meta.ID, b.meta.ID))
+	})
+	n, rows := 0, 0
+	for _, ref := range old {
+		if n > 0 && (day(ref) != day(old[0]) || rows+ref.meta.Rows > db.compactRows()) {
+			break
+		}
+		rows += ref.meta.Rows
+		n++
+	}
+	for _, ref := range old[:n] {
+		db.claimed[ref.meta] = true
+	}
+	return old[:n:n]
+}
+
+// compactBlocks writes the live rows of blocks into a part that takes their
+// place.
+func (db *DB) compactBlocks(ctx context.Context, t *table, refs []*blockRef) (rows int, err error) {
+	job := &partJob{table: t, blocks: refs, job: db.jobs.begin(CompactJob, t.Schema.Name)}
+	defer func() { db.endPartJob(job, err) }()
+	sources := make([]cold.Source, len(refs))
+	for i, ref := range refs {
+		b, err := readBlock(db.hot, t, ref.meta)
+		if err != nil {
+			return 0, err
+		}
+		sources[i] = b
+		job.job.read(1, ref.meta.Rows, int64(ref.meta.Bytes))
+		for row := range ref.meta.Rows {
+			if ref.dead == nil || !ref.dead.Get(row) {
+				job.picks = append(job.picks, block.Pick{Source: uint32(i), Row: uint32(row)})
+			}
+		}
+	}
+	if err := sortPicks(t, sources, job.picks); err != nil {
+		return 0, fmt.Errorf("sort rows of %s: %w", t.Schema.Name, err)
+	}
+	if len(job.picks) > 0 {
+		err := db.writePart(ctx, job, func(w *cold.Writer) error {
+			for group := range slices.Chunk(job.picks, db.groupRows()) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := w.WriteGroup(sources, group); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(job.picks), db.commitPart(ctx, job)
+}
+
+// remapPicks gives the rows of a part that have died since they were picked.
+func remapPicks(picks []block.Pick, dead func(source int) vector.Bitmap) vector.Bitmap {
+	var out vector.Bitmap
+	for i, p := range picks {
+		if d := dead(int(p.Source)); d != nil && d.Get(int(p.Row)) {
+			if out == nil {
+				out = vector.NewBitmap(len(picks))
+			}
+			out.Set(i)
+		}
+	}
+	return out
+}
+
+// floorDiv divides, rounding towards the past.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/wal"
@@ -31,6 +32,7 @@ type DB struct {
 	wal      *wal.Log
 	hot      *hot.Store
 	blobs    *blobs
+	parts    *parts
 	cache    *lru[*layout.BlockMeta, cachedBlock]
 	requests *requestWindow
 	tables   []*table
@@ -66,6 +68,9 @@ type DB struct {
 	nextBlock []uint64            // by table
 	stored    []layout.TableState // by table, as in the hot store
 	gone      []goneBlock
+	claimed   map[*layout.BlockMeta]bool // inputs of a compaction: these are not merged
+
+	goneParts []gonePart // the compactor's own
 
 	flushRequests chan flushRequest // capacity 1
 	flushWorker   *worker           // the flusher
@@ -87,6 +92,8 @@ type table struct {
 	trace   int         // -1: none
 	offload map[int]int // by field: the longest text that stays in its row
 	desc    layout.Description
+	order   []int // fields by which the rows of parts are sorted
+	cold    cold.Spec
 }
 
 func newTable(number int, spec TableSpec) *table {
@@ -110,6 +117,10 @@ func newTable(number int, spec TableSpec) *table {
 	for _, name := range spec.Key {
 		t.key = append(t.key, spec.Schema.Index(name))
 	}
+	for _, name := range spec.Order {
+		t.order = append(t.order, spec.Schema.Index(name))
+	}
+	t.cold = cold.Spec{Description: t.desc, Order: spec.Order, Relative: spec.Relative}
 	return t
 }
 
@@ -140,11 +151,13 @@ func newDB(dir string, o Options) *DB {
 	db := &DB{
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newLRU[*layout.BlockMeta, cachedBlock](o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
-		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
+		claimed: make(map[*layout.BlockMeta]bool),
+		queue:   make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}
 	db.jobs, db.digests = newJobs(&db.events), newLRU[digestID, *layout.Digest](digestCacheBytes)
 	for i, spec := range o.Tables {
 		t := newTable(i, spec)
+		t.cold.ChunkRows = o.ChunkRows
 		db.tables = append(db.tables, t)
 		db.byType[spec.Record] = t
 		db.blockIndexes = append(db.blockIndexes, newBlockIndex())

@@ -383,14 +383,14 @@ func (db *DB) blockWrites(b *newBlock, dead vector.Bitmap) []hot.Write {
 
 // flushWrites makes the batch: blocks, manifest entries, every deletion vector
 // that is not stored as it is, and the states of all tables. written tells
-// which vectors of old blocks are in it.
+// which vectors of old blocks and parts are in it.
 //
 // A vector may name rows that records beyond the frozen ones replaced. Those
 // records are synced, and replay finds the same.
-func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write, written map[*blockRef]bool) {
+func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write, written map[any]bool) {
 	now := db.View()
 	defer now.Release()
-	written = make(map[*blockRef]bool)
+	written = make(map[any]bool)
 	for _, b := range blocks {
 		writes = append(writes, db.blockWrites(b, b.deadRows(memDead(now.tables[b.table.number])))...)
 	}
@@ -403,6 +403,15 @@ func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write,
 			if !db.opts.faults.deadNotInBatch {
 				m := ref.meta
 				writes = append(writes, hot.Write{Key: layout.DeadKey(t.ID, m.Hour, m.ID), Value: layout.AppendDead(nil, ref.dead, m.Rows)})
+			}
+		}
+		for _, p := range now.tables[i].parts {
+			if !p.deadChanged {
+				continue
+			}
+			written[p] = true
+			if !db.opts.faults.deadNotInBatch {
+				writes = append(writes, hot.Write{Key: layout.PartDeadKey(t.ID, p.meta.ID), Value: layout.AppendDead(nil, p.dead, p.meta.Rows)})
 			}
 		}
 		writes = append(writes, db.stateWrite(t, frozen.lsn, frozen.tables[i].nextRow))
@@ -423,7 +432,7 @@ func (db *DB) stateWrite(t *table, applied, rows uint64) hot.Write {
 
 // publishFlush replaces the frozen batches by their blocks, with what died in
 // them meanwhile.
-func (db *DB) publishFlush(blocks []*newBlock, written map[*blockRef]bool) {
+func (db *DB) publishFlush(blocks []*newBlock, written map[any]bool) {
 	db.stateMu.Lock()
 	defer db.stateMu.Unlock()
 	now := db.view.Load()
@@ -436,6 +445,14 @@ func (db *DB) publishFlush(blocks []*newBlock, written map[*blockRef]bool) {
 				clean := *ref
 				clean.deadChanged = false
 				tv.blocks[k] = &clean
+			}
+		}
+		tv.parts = slices.Clone(tv.parts)
+		for k, p := range tv.parts {
+			if written[p] {
+				clean := *p
+				clean.deadChanged = false
+				tv.parts[k] = &clean
 			}
 		}
 		for _, b := range blocks {

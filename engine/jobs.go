@@ -15,6 +15,8 @@ const (
 	FlushJob   JobKind = "flush"   // memtable to blocks
 	ReblockJob JobKind = "reblock" // small blocks of one hour to fewer
 	BackupJob  JobKind = "backup"  // all to a folder elsewhere
+	CompactJob JobKind = "compact" // blocks to a part
+	MergeJob   JobKind = "merge"   // parts to one
 )
 
 // A JobState is how far a job is.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -86,16 +85,17 @@ type keyPlace struct {
 	row  int32
 }
 
-func newBlockKeys(t *table, blk *block.Block) (*blockKeys, error) {
-	k := &blockKeys{index: make([]keyPlace, blk.Rows())}
+// newBlockKeys reads the keys of a block or a chunk.
+func newBlockKeys(t *table, from stored, rows int) (*blockKeys, error) {
+	k := &blockKeys{index: make([]keyPlace, rows)}
 	for _, f := range t.key {
-		c, err := blk.Column(f)
+		c, err := from.Column(f)
 		if err != nil {
 			return nil, err
 		}
 		k.cols = append(k.cols, c)
 	}
-	c, err := blk.Column(t.time)
+	c, err := from.Column(t.time)
 	if err != nil {
 		return nil, err
 	}

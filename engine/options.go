@@ -10,7 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tael-sql/tael-sql/engine/block"
+	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 )
@@ -26,6 +28,15 @@ type Options struct {
 	Events Events
 	WAL    wal.Options // its Logger defaults to the one above
 
+	// Cold holds the parts. Default: the folder cold inside the data folder.
+	Cold object.Store
+	// HotWindow is how long rows stay in blocks. Default 24 h; negative: until
+	// Compact is called.
+	HotWindow time.Duration
+	// ChunkRows is how many rows a chunk of a part holds, a multiple of 64.
+	// Default 8192.
+	ChunkRows int
+
 	// BlockRows is how many rows a block holds. Default 8192, which is the most.
 	BlockRows int
 	// MaxMemtableBytes, MaxMemtableRows (of one table) and MaxMemtableAge (its age) are
@@ -39,9 +50,11 @@ type Options struct {
 	// 128 MiB.
 	MaxInFlightBytes int64
 	// BlockCacheBytes bounds the blocks that are kept open, HotCacheBytes what
-	// Pebble caches below. Defaults: 192 MiB, 8 MiB.
+	// Pebble caches below, PageCacheBytes the pages of parts. Defaults: 192 MiB,
+	// 8 MiB, 64 MiB.
 	BlockCacheBytes int64
 	HotCacheBytes   int64
+	PageCacheBytes  int64
 	// BlobFileBytes is the longest text outside the rows that the hot store
 	// keeps; longer ones are files. Default 64 KiB.
 	BlobFileBytes int
@@ -114,6 +127,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxInFlightBytes = cmp.Or(o.MaxInFlightBytes, 128<<20)
 	o.BlockCacheBytes = cmp.Or(o.BlockCacheBytes, 192<<20)
 	o.HotCacheBytes = cmp.Or(o.HotCacheBytes, 8<<20)
+	o.PageCacheBytes = cmp.Or(o.PageCacheBytes, 64<<20)
+	o.HotWindow = cmp.Or(o.HotWindow, 24*time.Hour)
+	o.ChunkRows = cmp.Or(o.ChunkRows, cold.ChunkRows)
 	o.BlobFileBytes = cmp.Or(o.BlobFileBytes, defaultBlobFileBytes)
 	o.ReplaceHorizon = cmp.Or(o.ReplaceHorizon, 24*time.Hour)
 	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
@@ -122,6 +138,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.AckTimeout = cmp.Or(o.AckTimeout, defaultAckTimeout)
 	if o.BlockRows < 1 || o.BlockRows > block.MaxRows {
 		return o, fmt.Errorf("engine: BlockRows %d is not from 1 to %d", o.BlockRows, block.MaxRows)
+	}
+	if o.ChunkRows < 64 || o.ChunkRows%64 != 0 {
+		return o, fmt.Errorf("engine: ChunkRows %d is no multiple of 64", o.ChunkRows)
 	}
 	if o.MinFreeShare > 0.5 {
 		return o, fmt.Errorf("engine: MinFreeShare %g is above 0.5", o.MinFreeShare)
@@ -137,6 +156,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"MaxInFlightBytes", o.MaxInFlightBytes},
 		{"BlockCacheBytes", o.BlockCacheBytes},
 		{"HotCacheBytes", o.HotCacheBytes},
+		{"PageCacheBytes", o.PageCacheBytes},
 		{"BlobFileBytes", int64(o.BlobFileBytes)},
 		{"ReplaceHorizon", int64(o.ReplaceHorizon)},
 		{"CloseTimeout", int64(o.CloseTimeout)},
@@ -173,8 +193,16 @@ func (o Options) checkTables() error {
 				return fmt.Errorf("engine: table %s has no field %q of which texts beyond %d bytes can be stored outside", t.Schema.Name, name, limit)
 			}
 		}
+		for _, name := range t.Order {
+			if t.Schema.Index(name) < 0 {
+				return fmt.Errorf("engine: table %s has no field %q to be sorted by", t.Schema.Name, name)
+			}
+		}
 		ids[t.ID], records[uint8(t.Record)] = true, true
 		ints, hexes := append([]string{t.Time}, t.Zones...), t.Key
+		for name := range t.Relative {
+			ints = append(ints, name)
+		}
 		if t.Arrival != "" {
 			ints = append(ints, t.Arrival)
 		}

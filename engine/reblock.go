@@ -48,7 +48,7 @@ func (db *DB) smallBlocks(v *View) (*table, []*blockRef) {
 			for rows := ref.meta.Rows - ref.deadCount; rows >= reblockInputs; rows /= reblockInputs {
 				size++
 			}
-			if 2*ref.meta.Rows >= db.opts.BlockRows {
+			if 2*ref.meta.Rows >= db.opts.BlockRows || db.claimed[ref.meta] {
 				continue
 			}
 			c := class{ref.meta.Hour, size}
@@ -102,10 +102,7 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 		writes = append(writes, db.blockWrites(b, b.deadRows(dead))...)
 	}
 	for _, ref := range refs {
-		m := ref.meta
-		all := layout.AppendDead(nil, vector.Ones(m.Rows), m.Rows)
-		writes = append(writes,
-			hot.Write{Key: layout.MetaKey(t.ID, m.Hour, m.ID)}, hot.Write{Key: layout.DeadKey(t.ID, m.Hour, m.ID), Value: all})
+		writes = append(writes, replacedWrites(ref.meta)...)
 	}
 	// The state knows the ids given out; the applied LSN is that of the last flush.
 	writes = append(writes, db.stateWrite(t, db.stored[t.number].AppliedLSN, db.stored[t.number].Rows))
@@ -153,6 +150,13 @@ func deadOf(tv *tableView, refs []*blockRef) func(uint32) vector.Bitmap {
 		}
 	}
 	return func(source uint32) vector.Bitmap { return vectors[source] }
+}
+
+// replacedWrites takes a block out of the manifest. Until nobody reads it, it
+// has a deletion vector without a manifest entry.
+func replacedWrites(m *layout.BlockMeta) []hot.Write {
+	all := layout.AppendDead(nil, vector.Ones(m.Rows), m.Rows)
+	return []hot.Write{{Key: layout.MetaKey(m.Table, m.Hour, m.ID)}, {Key: layout.DeadKey(m.Table, m.Hour, m.ID), Value: all}}
 }
 
 // A goneBlock is a block that a merge replaced. Views published before the

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 	"github.com/tael-sql/tael-sql/wal/record"
@@ -40,6 +42,15 @@ func (db *DB) recover() error {
 	if err := fs.RemoveAll(fs.PathJoin(db.dir, layout.BackupTempDir)); err != nil {
 		return err
 	}
+	store := db.opts.Cold
+	if store == nil {
+		folder := object.NewFolder(fs, fs.PathJoin(db.dir, layout.ColdDir))
+		if err := folder.Clean(context.Background()); err != nil {
+			return err
+		}
+		store = folder
+	}
+	db.parts = newParts(store, db.hot, db.opts.PageCacheBytes)
 	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK
 		return fmt.Errorf("sync %s: %w", db.dir, err)
 	}
@@ -48,6 +59,9 @@ func (db *DB) recover() error {
 		return err
 	}
 	if err := db.deleteOrphans(m); err != nil {
+		return err
+	}
+	if err := db.findParts(m); err != nil {
 		return err
 	}
 	if err := db.requests.load(db.hot); err != nil {
@@ -67,7 +81,7 @@ func (db *DB) recover() error {
 func (db *DB) publishFirst(m *manifest) {
 	first := &View{db: db, lsn: m.applied(), tables: make([]*tableView, len(db.tables))}
 	for i := range db.tables {
-		tv := &tableView{blocks: m.tables[i].blocks, nextRow: m.tables[i].state.Rows}
+		tv := &tableView{blocks: m.tables[i].blocks, parts: m.tables[i].parts, nextRow: m.tables[i].state.Rows}
 		tv.recount()
 		first.tables[i] = tv
 		db.stored[i] = m.tables[i].state
@@ -124,6 +138,7 @@ type tableManifest struct {
 	state  layout.TableState
 	known  bool // there is a state
 	blocks []*blockRef
+	parts  []*partRef
 }
 
 // applied gives the LSN up to which every record of every table is in blocks.
@@ -212,7 +227,11 @@ func (m *manifest) load(store *hot.Store, t *table, out *tableManifest) error {
 		b.deadCount = b.dead.Count()
 		return nil
 	})
+	if err != nil {
+		return hotError(err)
+	}
 	slices.SortFunc(out.blocks, func(a, b *blockRef) int { return cmp.Compare(a.meta.ID, b.meta.ID) })
+	out.parts, err = loadParts(store, t)
 	return hotError(err)
 }
 

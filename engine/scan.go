@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -21,16 +20,20 @@ type Scan struct {
 	columns []ColumnRef
 	ids     *idSet // trace ids to look up; nil: no look-up
 	mem     []*memBatch
-	blocks  []*blockRef
-	total   int64
-	pruned  map[string]int64
-	skip    func(error) // nil: damage ends the scan
+	runs    []run
+	blocks  int64 // of the table
+	chunks  int64
+	parts   int64
+	opened  int64            // parts of which a chunk is to be read
+	pruned  map[string]int64 // blocks and chunks, by reason
+	skip    func(error)      // nil: damage ends the scan
 
-	next    atomic.Int64 // of the blocks, newest first, then of the memtable
-	rows    atomic.Int64
-	memRows atomic.Int64
-	read    atomic.Int64
-	bytes   atomic.Int64
+	next       atomic.Int64 // of the runs, newest first, then of the memtable
+	rows       atomic.Int64
+	memRows    atomic.Int64
+	read       atomic.Int64 // blocks
+	chunksRead atomic.Int64
+	bytes      atomic.Int64
 }
 
 // Scan prepares to read what the request asks for. Blocks and memtable batches
@@ -45,7 +48,7 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, skip: r.Skip, total: int64(len(tv.blocks)), pruned: make(map[string]int64)}
+	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
 	for i := len(tv.blocks) - 1; i >= 0; i-- {
 		b := tv.blocks[i]
 		switch reason := prune(filters, b.meta); {
@@ -54,7 +57,12 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 		case reason != "":
 			s.pruned[reason]++
 		default:
-			s.blocks = append(s.blocks, b)
+			s.runs = append(s.runs, run{meta: b.meta, dead: b.dead})
+		}
+	}
+	for i := len(tv.parts) - 1; i >= 0; i-- {
+		if err := s.addPart(filters, tv.parts[i]); err != nil {
+			return nil, err
 		}
 	}
 	for _, b := range tv.mem {
@@ -65,13 +73,59 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	return s, nil
 }
 
+// addPart enters the chunks of a part that may have a matching row.
+func (s *Scan) addPart(filters []pruner, p *partRef) error {
+	s.parts++
+	n := int64(p.meta.Chunks())
+	s.chunks += n
+	if p.deadCount == p.meta.Rows {
+		s.pruned["dead rows"] += n
+		return nil
+	}
+	if reason := prune(filters, p.whole); reason != "" {
+		s.pruned[reason] += n
+		return nil
+	}
+	index, err := s.view.db.parts.index(s.table, p.meta)
+	if err != nil {
+		if s.skipped(err) {
+			return nil
+		}
+		return err
+	}
+	if s.ids != nil && !s.ids.mayBeIn(&index.Trace) {
+		s.pruned["trace filter"] += n
+		return nil
+	}
+	before := len(s.runs)
+	for k := range index.Chunks {
+		c := &index.Chunks[k]
+		dead, count := p.deadIn(k)
+		switch reason := prune(filters, c.BlockMeta); {
+		case count == c.Rows:
+			s.pruned["dead rows"]++
+		case reason != "":
+			s.pruned[reason]++
+		case s.ids != nil && !s.ids.mayHold(c):
+			s.pruned["trace range"]++
+		default:
+			s.runs = append(s.runs, run{meta: c.BlockMeta, dead: dead, part: p, chunk: k})
+		}
+	}
+	if len(s.runs) > before {
+		s.opened++
+	}
+	return nil
+}
+
 // Units is how many runs of rows there are to read: more readers have no use.
-func (s *Scan) Units() int { return len(s.mem) + len(s.blocks) }
+func (s *Scan) Units() int { return len(s.mem) + len(s.runs) }
 
 // Stats gives what the scan has done so far.
 func (s *Scan) Stats() ScanStats {
 	return ScanStats{
-		Rows: s.rows.Load(), Memtable: s.memRows.Load(), Blocks: s.read.Load(), BlocksTotal: s.total,
+		Rows: s.rows.Load(), Memtable: s.memRows.Load(), Blocks: s.read.Load(), BlocksTotal: s.blocks,
+		Parts: s.opened, PartsTotal: s.parts, Chunks: s.chunksRead.Load(), ChunksTotal: s.chunks,
 		Bytes: s.bytes.Load(), Pruned: s.pruned,
 	}
 }
@@ -99,10 +153,10 @@ func (r *scanReader) Next(ctx context.Context) (*vector.Batch, error) {
 		var b *vector.Batch
 		var err error
 		switch {
-		case i < len(s.blocks):
-			b, err = s.blockBatch(s.blocks[i])
+		case i < len(s.runs):
+			b, err = s.runBatch(s.runs[i])
 		case i < s.Units():
-			b = s.memBatch(s.mem[i-len(s.blocks)])
+			b = s.memBatch(s.mem[i-len(s.runs)])
 		default:
 			return nil, nil
 		}
@@ -147,91 +201,27 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 	return b
 }
 
-// blockBatch gives a block's rows. A look-up of trace ids reads the ids at
-// once, to select the rows; otherwise nothing is read before a column is asked
-// for.
-func (s *Scan) blockBatch(ref *blockRef) (*vector.Batch, error) {
-	l := &lazyBlock{scan: s, ref: ref}
-	b := vector.NewLazyBatch(ref.meta.Rows, len(s.columns), func(i int) (*vector.Column, error) { return l.column(s.columns[i]) })
+// runBatch gives a run's rows. A look-up of trace ids reads the ids at once, to
+// select the rows; otherwise nothing is read before a column is asked for.
+func (s *Scan) runBatch(r run) (*vector.Batch, error) {
+	l := &lazyRun{scan: s, run: r}
+	b := vector.NewLazyBatch(r.meta.Rows, len(s.columns), func(i int) (*vector.Column, error) { return l.column(s.columns[i]) })
 	defer func() { l.sel = b.Sel }()
 	if s.ids == nil {
-		b.Sel = pickRows(ref.meta.Rows, ref.dead, nil)
+		b.Sel = pickRows(r.meta.Rows, r.dead, nil)
 		return b, nil
 	}
 	ids, err := l.column(ColumnRef{Field: s.table.trace})
 	if err != nil {
 		return nil, err
 	}
-	b.Sel = pickRows(ref.meta.Rows, ref.dead, func(row int) bool { return s.ids.has(ids, row) })
-	if rows := b.Sel; len(rows) <= ref.meta.Rows/fewShare {
+	b.Sel = pickRows(r.meta.Rows, r.dead, func(row int) bool { return s.ids.has(ids, row) })
+	if rows := b.Sel; len(rows) <= r.meta.Rows/fewShare {
 		b = vector.NewLazyBatch(len(rows), len(s.columns), func(i int) (*vector.Column, error) { return l.few(s.columns[i], rows) })
 	}
 	return b, nil
 }
 
-// fewShare is the share of a block's rows up to which a look-up decodes only
+// fewShare is the share of a run's rows up to which a look-up decodes only
 // the rows that it found: one in so many.
 const fewShare = 32
-
-// A lazyBlock opens its block at the first use.
-type lazyBlock struct {
-	scan *Scan
-	ref  *blockRef
-	open *block.Block
-	sel  []int32 // rows that may be read; nil: all
-}
-
-func (l *lazyBlock) column(ref ColumnRef) (*vector.Column, error) {
-	c, err := l.decode(ref)
-	return c, l.damage(err)
-}
-
-// few gives a column of some rows.
-func (l *lazyBlock) few(ref ColumnRef, rows []int32) (*vector.Column, error) {
-	if ref.Field != RowNumber && ref.Key == "" { // the look-up has opened the block
-		c, err := l.open.Few(ref.Field, rows)
-		return c, l.damage(err)
-	}
-	c, err := l.column(ref)
-	if err != nil {
-		return nil, err
-	}
-	return vector.Take(c, rows), nil
-}
-
-// damage names the block in an error, and counts it.
-func (l *lazyBlock) damage(err error) error {
-	if err != nil {
-		if err = blockError(l.scan.table, l.ref.meta, err); errors.Is(err, ErrCorrupt) {
-			l.scan.view.db.counters.corrupted.Add(1)
-		}
-	}
-	return err
-}
-
-func (l *lazyBlock) decode(ref ColumnRef) (*vector.Column, error) {
-	if l.open == nil {
-		b, err := l.scan.view.db.openBlock(l.scan.table, l.ref.meta)
-		if err != nil {
-			return nil, err
-		}
-		l.open = b
-		l.scan.read.Add(1)
-		l.scan.bytes.Add(int64(l.ref.meta.Bytes))
-	}
-	switch {
-	case ref.Field == RowNumber:
-		return l.open.RowNumbers()
-	case ref.Key != "":
-		return l.open.Key(ref.Field, ref.Key)
-	}
-	c, err := l.open.Column(ref.Field)
-	limit, offloaded := l.scan.table.offload[ref.Field]
-	switch {
-	case err != nil || !offloaded:
-		return c, err
-	case ref.Digest:
-		return storedDigests(c, limit)
-	}
-	return l.scan.view.db.blobs.resolve(c, l.sel)
-}

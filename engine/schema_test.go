@@ -37,8 +37,8 @@ var (
 		vector.Field{Name: "body", Kind: vector.String, Tokens: true},
 	)
 	testTables = []TableSpec{
-		{ID: 1, Record: record.Traces, Schema: spansSchema, Time: "start", Zones: []string{"value"}, Key: []string{"trace", "span"}, Trace: "trace"},
-		{ID: 2, Record: record.Logs, Schema: logsSchema, Time: "time", Offload: map[string]int{"body": 64}},
+		{ID: 1, Record: record.Traces, Schema: spansSchema, Time: "start", Zones: []string{"value"}, Key: []string{"trace", "span"}, Trace: "trace", Order: []string{"trace", "start"}},
+		{ID: 2, Record: record.Logs, Schema: logsSchema, Time: "time", Offload: map[string]int{"body": 64}, Order: []string{"time"}},
 	}
 	testEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
@@ -121,7 +121,7 @@ func hashedRequest(kind record.Type, body string) Request {
 
 func testOptions(fs vfs.FS) Options {
 	return Options{
-		FS: fs, Tables: testTables, Decode: decodeTest, BlockRows: 16, MinFreeShare: -1, HotCacheBytes: 1 << 16, BlobFileBytes: 128,
+		FS: fs, Tables: testTables, Decode: decodeTest, BlockRows: 16, ChunkRows: 64, HotWindow: -1, MinFreeShare: -1, HotCacheBytes: 1 << 16, BlobFileBytes: 128,
 		Now:          func() time.Time { return time.Unix(0, minuteNanos(arrivalMinute)) },
 		CloseTimeout: time.Hour, // a busy machine is no failure; go test shows where one hangs
 		WAL:          wal.Options{SegmentBytes: 8 << 10, Spares: 1},

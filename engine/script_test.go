@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +20,13 @@ import (
 //
 //	append spans|logs                  the rows below, see schema_test.go
 //	checkpoint                         flush, then merge small blocks
+//	compact [before=m]                 blocks to parts, and parts merged
+//	choose before=h                    the parts below that would be merged
 //	reopen [crash]                     close gracefully, or without a flush
 //	hold | held spans|logs | release   keep a view, scan it, give it up
 //	scan spans|logs [numbers] [trace=t,…] [from=m to=m] [name=n,…] [contains=text]
 //	rows spans|logs                    count and times from metadata
-//	blocks                             of all tables
+//	blocks | parts                     of all tables
 //	check                              close, check the folder, open again
 func TestScript(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -56,6 +60,26 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		mustCheckpoint(t, s.db)
 		mustCheckpoint(t, s.db) // answered after the merges that follow the first
 		return ""
+	case "choose":
+		return chooseScript(t, d)
+	case "compact":
+		before := int64(math.MaxInt64)
+		for _, arg := range d.CmdArgs {
+			minute, err := strconv.Atoi(arg.Vals[0])
+			if err != nil {
+				return err.Error()
+			}
+			before = minuteNanos(minute)
+		}
+		moved, err := s.db.Compact(context.Background(), before)
+		if err != nil {
+			return err.Error()
+		}
+		var b strings.Builder
+		for _, m := range moved {
+			fmt.Fprintf(&b, "%s %d\n", m.Table, m.Rows)
+		}
+		return b.String()
 	case "reopen":
 		if err := s.db.shutdown(!d.HasArg("crash")); err != nil {
 			return err.Error()
@@ -96,6 +120,13 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		for _, i := range v.Blocks() {
 			fmt.Fprintf(&b, "%s block %d: rows=%d dead=%d from %d to %d, records %d to %d\n",
 				i.Table, i.ID, i.Rows, i.Dead, minuteOf(i.MinTime), minuteOf(i.MaxTime), i.MinLSN, i.MaxLSN)
+		}
+		return b.String()
+	case "parts":
+		var b strings.Builder
+		for _, i := range v.Parts() {
+			fmt.Fprintf(&b, "%s part %d: level=%d rows=%d dead=%d from %d to %d, records %d to %d\n",
+				i.Table, i.ID, i.Level, i.Rows, i.Dead, minuteOf(i.MinTime), minuteOf(i.MaxTime), i.MinLSN, i.MaxLSN)
 		}
 		return b.String()
 	}
@@ -157,6 +188,9 @@ func scanScript(d *datadriven.TestData, v *View) string {
 		fmt.Fprintln(&b, row)
 	}
 	fmt.Fprintf(&b, "-- rows=%d memtable=%d blocks=%d/%d", stats.Rows, stats.Memtable, stats.Blocks, stats.BlocksTotal)
+	if stats.PartsTotal > 0 {
+		fmt.Fprintf(&b, " parts=%d/%d chunks=%d/%d", stats.Parts, stats.PartsTotal, stats.Chunks, stats.ChunksTotal)
+	}
 	for _, reason := range slices.Sorted(maps.Keys(stats.Pruned)) {
 		fmt.Fprintf(&b, " [%s: %d]", reason, stats.Pruned[reason])
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 	"runtime"
 	"slices"
@@ -32,6 +33,7 @@ type tableView struct {
 	memBytes int64
 	oldest   time.Time   // when the first batch came
 	blocks   []*blockRef // by id
+	parts    []*partRef  // by id
 	rows     int64       // in all, dead ones included
 	dead     int64
 	nextRow  uint64 // running number of the first row beyond this view
@@ -162,48 +164,60 @@ func (tv *tableView) recount() {
 		tv.rows += int64(b.meta.Rows)
 		tv.dead += int64(b.deadCount)
 	}
+	for _, p := range tv.parts {
+		tv.rows += int64(p.meta.Rows)
+		tv.dead += int64(p.deadCount)
+	}
 }
 
 // block finds a block by its id.
 func (tv *tableView) block(id uint64) (at int, ok bool) {
-	return slices.BinarySearchFunc(tv.blocks, id, func(b *blockRef, id uint64) int {
-		switch {
-		case b.meta.ID < id:
-			return -1
-		case b.meta.ID > id:
-			return 1
-		}
-		return 0
-	})
+	return slices.BinarySearchFunc(tv.blocks, id, func(b *blockRef, id uint64) int { return cmp.Compare(b.meta.ID, id) })
 }
 
-// killInBlock marks rows of a block as dead.
-func (tv *tableView) killInBlock(id uint64, rows []int) {
-	at, ok := tv.block(id)
-	if !ok {
-		panic("BUG: a row is replaced in a block that the view lacks")
-	}
-	next := *tv.blocks[at]
-	if next.dead == nil {
-		next.dead = vector.NewBitmap(next.meta.Rows)
+// part finds a part by its id.
+func (tv *tableView) part(id uint64) (at int, ok bool) {
+	return slices.BinarySearchFunc(tv.parts, id, func(p *partRef, id uint64) int { return cmp.Compare(p.meta.ID, id) })
+}
+
+// killStored marks rows of a block or a part as dead.
+func (tv *tableView) killStored(id uint64, rows []int) {
+	n := 0
+	if at, ok := tv.block(id); ok {
+		next := *tv.blocks[at]
+		if next.dead, n = kill(next.dead, next.meta.Rows, rows); n > 0 {
+			next.deadCount, next.deadChanged = next.deadCount+n, true
+			tv.blocks = slices.Clone(tv.blocks)
+			tv.blocks[at] = &next
+		}
+	} else if at, ok := tv.part(id); ok {
+		next := *tv.parts[at]
+		if next.dead, n = kill(next.dead, next.meta.Rows, rows); n > 0 {
+			next.deadCount, next.deadChanged = next.deadCount+n, true
+			tv.parts = slices.Clone(tv.parts)
+			tv.parts[at] = &next
+		}
 	} else {
-		next.dead = next.dead.Clone()
+		panic("BUG: a row dies in a block that the view lacks")
+	}
+	tv.dead += int64(n)
+}
+
+// kill gives a copy of dead with rows added, and how many were not in it.
+func kill(dead vector.Bitmap, total int, rows []int) (vector.Bitmap, int) {
+	if dead == nil {
+		dead = vector.NewBitmap(total)
+	} else {
+		dead = dead.Clone()
 	}
 	n := 0
 	for _, row := range rows {
-		if !next.dead.Get(row) {
-			next.dead.Set(row)
+		if !dead.Get(row) {
+			dead.Set(row)
 			n++
 		}
 	}
-	if n == 0 {
-		return
-	}
-	next.deadCount += n
-	next.deadChanged = true
-	tv.blocks = slices.Clone(tv.blocks)
-	tv.blocks[at] = &next
-	tv.dead += int64(n)
+	return dead, n
 }
 
 // LSN is the last record that the view has.
@@ -242,6 +256,9 @@ func (v *View) TimeRange(name string) (least, greatest int64, ok bool) {
 	}
 	for _, b := range tv.blocks {
 		least, greatest = min(least, b.meta.MinTime), max(greatest, b.meta.MaxTime)
+	}
+	for _, p := range tv.parts {
+		least, greatest = min(least, p.meta.MinTime), max(greatest, p.meta.MaxTime)
 	}
 	return least, greatest, least <= greatest
 }
@@ -289,6 +306,28 @@ func (v *View) Memtables() []BlockInfo {
 			}
 		}
 		list = append(list, m)
+	}
+	return list
+}
+
+// A PartInfo describes a part.
+type PartInfo struct {
+	BlockInfo
+	Name  string // in the object store
+	Level int
+}
+
+// Parts lists the parts of all tables.
+func (v *View) Parts() []PartInfo {
+	var list []PartInfo
+	for i, t := range v.db.tables {
+		for _, p := range v.tables[i].parts {
+			m := p.meta
+			list = append(list, PartInfo{Name: m.Name, Level: int(m.Level), BlockInfo: BlockInfo{
+				Table: t.Schema.Name, ID: m.ID, Rows: m.Rows, Dead: p.deadCount, Bytes: int(m.Bytes),
+				MinTime: m.MinTime, MaxTime: m.MaxTime, MinLSN: m.MinLSN, MaxLSN: m.MaxLSN,
+			}})
+		}
 	}
 	return list
 }

@@ -54,6 +54,11 @@ func (t *telemetry) Stored(env *expr.Env) (rows, bytes int64, err error) {
 			bytes += int64(b.Bytes)
 		}
 	}
+	for _, p := range snap.View.Parts() {
+		if p.Table == t.rel.Name {
+			bytes += int64(p.Bytes)
+		}
+	}
 	return snap.View.Rows(t.rel.Name), bytes, nil
 }
 
@@ -71,7 +76,7 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Skip: skipCorrupt(req.Env),
 	})
 	if err != nil {
-		return nil, err
+		return nil, storageError(err)
 	}
 	n := max(min(req.Workers, scan.Units()), 1)
 	readers := make([]vector.Reader, n)
@@ -113,6 +118,7 @@ func observe(stats *catalog.ScanStats, scan *engine.Scan) {
 	}
 	s := scan.Stats()
 	stats.BlocksTotal.Add(s.BlocksTotal)
+	stats.PartsTotal.Add(s.PartsTotal)
 	for reason, n := range s.Pruned {
 		stats.Prune(reason, n)
 	}
@@ -127,6 +133,7 @@ func observeEnd(stats *catalog.ScanStats, scan *engine.Scan) {
 	stats.Rows.Store(s.Rows)
 	stats.Memtable.Store(s.Memtable)
 	stats.Blocks.Store(s.Blocks)
+	stats.Parts.Store(s.Parts)
 	stats.Bytes.Store(s.Bytes)
 }
 
@@ -214,6 +221,9 @@ func (r *telemetryReader) Close() {
 func storageError(err error) error {
 	if errors.Is(err, engine.ErrCorrupt) {
 		return pgerr.New(pgerr.DataCorrupted, "stored data is corrupt").WithDetail("%v", err).Wrap(err)
+	}
+	if errors.Is(err, engine.ErrUnavailable) {
+		return pgerr.New(pgerr.IOError, "the object store of older data is not available").WithHint("Newer data can be read: ask for a range of time.").Wrap(err)
 	}
 	return err
 }

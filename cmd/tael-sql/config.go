@@ -35,6 +35,7 @@ type config struct {
 	Hot struct {
 		MemtableBytes int64         `mapstructure:"memtable_bytes" yaml:"memtable_bytes"`
 		FlushAfter    time.Duration `mapstructure:"flush_after" yaml:"flush_after"`
+		Window        time.Duration `mapstructure:"window" yaml:"window"`
 		WALBytes      int64         `mapstructure:"wal_bytes" yaml:"wal_bytes"`
 		CacheBytes    int64         `mapstructure:"cache_bytes" yaml:"cache_bytes"`
 	} `mapstructure:"hot" yaml:"hot"`
@@ -58,7 +59,7 @@ var defaults = map[string]any{
 	"otlp-http-addr": "127.0.0.1:4318", "admin-addr": "127.0.0.1:7711",
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
 	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05,
-	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
+	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.window": "24h", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
 	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
 	"admin.pprof": false,
 	"log.level":   "info",
@@ -144,6 +145,9 @@ func (c *config) validate() error {
 	}
 	if c.Ingest.DedupeWindow < 0 {
 		return fmt.Errorf("ingest.dedupe_window %s is negative; 0 switches it off", c.Ingest.DedupeWindow)
+	}
+	if c.Hot.Window <= 0 {
+		return fmt.Errorf("hot.window %s is not positive", c.Hot.Window)
 	}
 	if c.Ingest.MinFreeDisk >= 1 {
 		return fmt.Errorf("ingest.min_free_disk is a share of the disk below 1, not %g", c.Ingest.MinFreeDisk)

@@ -121,7 +121,7 @@ func openEngine(c *config, log *slog.Logger) (*engine.DB, error) {
 	}
 	return engine.Open(c.DataDir, engine.Options{
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: decode, Logger: log,
-		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes,
+		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk,
 	})

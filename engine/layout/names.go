@@ -34,6 +34,11 @@ package layout
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Files and folders of a data folder.
@@ -113,6 +118,26 @@ func ParseBlockKey(k []byte) (n BlockName, ok bool) {
 		Hour: int64(binary.BigEndian.Uint64(k[2:]) ^ signBit), ID: binary.BigEndian.Uint64(k[10:]),
 	}
 	return n, n.Kind == BlockKind || n.Kind == MetaKind || n.Kind == DeadKind
+}
+
+// PartName is the name of a new part in the object store: the table, the day of
+// its first row, and an id that no other part ever has.
+func PartName(table string, first time.Time) string {
+	return fmt.Sprintf("%s/%s/%s%s", table, first.UTC().Format(time.DateOnly), ulid.Make(), partSuffix)
+}
+
+const partSuffix = ".parquet"
+
+// IsPartName reports whether PartName may have given a name.
+func IsPartName(name string) bool {
+	segments := strings.Split(name, "/")
+	if len(segments) != 3 {
+		return false
+	}
+	_, dayErr := time.Parse(time.DateOnly, segments[1])
+	id, ok := strings.CutSuffix(segments[2], partSuffix)
+	_, idErr := ulid.ParseStrict(id)
+	return ok && dayErr == nil && idErr == nil
 }
 
 func partKey(kind KeyKind, table uint8, id uint64) []byte {

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/tael-sql/tael-sql/engine/cold"
+	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
+
+// A run is stored rows that are read together: a block, or a chunk of a part.
+type run struct {
+	meta  *layout.BlockMeta
+	dead  vector.Bitmap // nil: none
+	part  *partRef      // nil: a block
+	chunk int
+}
+
+// stored is what a block and a chunk of a part have in common.
+type stored interface {
+	Column(field int) (*vector.Column, error)
+	Key(field int, key string) (*vector.Column, error)
+	Few(field int, rows []int32) (*vector.Column, error)
+	RowNumbers() (*vector.Column, error)
+}
+
+// A lazyRun opens its rows at the first use.
+type lazyRun struct {
+	scan *Scan
+	run  run
+	open stored
+	sel  []int32 // rows that may be read; nil: all
+
+	chunk *cold.Chunk // open, if it is one
+	read  int64       // of its bytes those that the scan has counted
+}
+
+func (l *lazyRun) column(ref ColumnRef) (*vector.Column, error) {
+	c, err := l.decode(ref)
+	l.count()
+	return c, l.damage(err)
+}
+
+// count adds the bytes that have been read of a chunk.
+func (l *lazyRun) count() {
+	if l.chunk != nil {
+		n := l.chunk.Bytes()
+		l.scan.bytes.Add(n - l.read)
+		l.read = n
+	}
+}
+
+// few gives a column of some rows.
+func (l *lazyRun) few(ref ColumnRef, rows []int32) (*vector.Column, error) {
+	if ref.Field != RowNumber && ref.Key == "" { // the look-up has opened the run
+		c, err := l.open.Few(ref.Field, rows)
+		l.count()
+		return c, l.damage(err)
+	}
+	c, err := l.column(ref)
+	if err != nil {
+		return nil, err
+	}
+	return vector.Take(c, rows), nil
+}
+
+// damage names the block or part in an error, and counts it.
+func (l *lazyRun) damage(err error) error {
+	if err == nil {
+		return nil
+	}
+	if l.run.part != nil {
+		err = partError(l.scan.table, l.run.part.meta, err)
+	} else {
+		err = blockError(l.scan.table, l.run.meta, err)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		l.scan.view.db.counters.corrupted.Add(1)
+	}
+	return err
+}
+
+// start opens the block or the part.
+func (l *lazyRun) start() error {
+	s, db := l.scan, l.scan.view.db
+	if l.run.part == nil {
+		b, err := db.openBlock(s.table, l.run.meta)
+		if err != nil {
+			return err
+		}
+		l.open = b
+		s.read.Add(1)
+		s.bytes.Add(int64(l.run.meta.Bytes))
+		return nil
+	}
+	part, err := db.parts.part(s.table, l.run.part.meta)
+	if err != nil {
+		return err
+	}
+	l.chunk = part.Chunk(l.run.chunk)
+	l.open = l.chunk
+	s.chunksRead.Add(1)
+	return nil
+}
+
+func (l *lazyRun) decode(ref ColumnRef) (*vector.Column, error) {
+	if l.open == nil {
+		if err := l.start(); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case ref.Field == RowNumber:
+		return l.open.RowNumbers()
+	case ref.Key != "":
+		return l.open.Key(ref.Field, ref.Key)
+	}
+	c, err := l.open.Column(ref.Field)
+	limit, offloaded := l.scan.table.offload[ref.Field]
+	switch {
+	case err != nil || !offloaded:
+		return c, err
+	case ref.Digest:
+		return storedDigests(c, limit)
+	}
+	return l.scan.view.db.blobs.resolve(c, l.sel)
+}
