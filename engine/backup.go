@@ -77,7 +77,7 @@ func (db *DB) backup(ctx context.Context, folder *newFolder, b *Backup, job *job
 	for _, t := range b.Tables {
 		rows += t.Rows
 	}
-	job.read(len(files), int(rows), b.bytes())
+	job.read(len(files), int(rows), b.Bytes())
 	raw, err := b.encode()
 	if err != nil {
 		return err

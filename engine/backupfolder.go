@@ -55,7 +55,8 @@ const (
 	incompleteSuffix = ".tmp"
 )
 
-func (b *Backup) bytes() int64 {
+// Bytes is the size of the files.
+func (b *Backup) Bytes() int64 {
 	total := int64(0)
 	for _, f := range b.Files {
 		total += f.Bytes

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -94,14 +95,16 @@ func (v *View) hashTable(ctx context.Context, t *table) (*rowSum, error) {
 			}
 		}
 		for k := range b.Live() {
-			row = appendRow(row[:0], t.Schema, cols, b.Row(k))
+			if row, err = appendRow(row[:0], t.Schema, cols, b.Row(k)); err != nil {
+				return nil, err
+			}
 			sum.add(row)
 		}
 	}
 }
 
 // appendRow appends what a row's hash is of.
-func appendRow(dst []byte, schema *vector.Schema, cols []*vector.Column, row int) []byte {
+func appendRow(dst []byte, schema *vector.Schema, cols []*vector.Column, row int) ([]byte, error) {
 	for i, f := range schema.Fields {
 		c := cols[i]
 		if c.IsNull(row) {
@@ -126,10 +129,14 @@ func appendRow(dst []byte, schema *vector.Schema, cols []*vector.Column, row int
 		case vector.Map:
 			dst = appendHashedMap(dst, c.Attrs, row)
 		default:
-			panic(fmt.Sprintf("BUG: a stored field %s of kind %d", f.Name, f.Kind))
+			value, err := block.AppendAny(nil, c.Anys[row])
+			if err != nil {
+				return nil, err
+			}
+			dst = appendHashed(dst, value)
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 func appendHashedMap(dst []byte, a *vector.Attrs, row int) []byte {

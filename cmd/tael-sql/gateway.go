@@ -38,6 +38,7 @@ const (
 // endpoints are the addresses in use, as endpoints.json has them.
 type endpoints struct {
 	PG       string `json:"pg"`
+	PGSocket string `json:"pg_socket,omitempty"` // "": there is none
 	OTLPGRPC string `json:"otlp_grpc"`
 	OTLPHTTP string `json:"otlp_http"`
 	Admin    string `json:"admin"`
@@ -50,6 +51,7 @@ type gateway struct {
 	pg        *pgwire.Server
 	otlp      *ingest.Server
 	admin     *http.Server
+	socket    *socket // nil: none
 	endpoints endpoints
 	ready     atomic.Bool
 	wg        sync.WaitGroup
@@ -85,7 +87,7 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	tables.Register(cat)
 	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
 		Catalog: cat, Database: database, User: user,
-		Store: tables.NewStore(g.db), Checkpoint: g.db.Checkpoint,
+		Store: tables.NewStore(g.db), Checkpoint: g.db.Checkpoint, Backup: g.backup,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
 	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
 	g.otlp = ingest.NewServer(g.db, ingest.Options{
@@ -94,6 +96,12 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	})
 	g.admin = &http.Server{Handler: g.adminHandler(c.Admin.Pprof), ReadHeaderTimeout: 5 * time.Second}
 
+	if socket, err := listenSocket(c.DataDir, listeners[0].Addr()); err != nil {
+		log.Warn("there is no Unix socket in the data folder: backups of the running gateway are not possible", "error", err)
+	} else {
+		g.endpoints.PGSocket, g.socket = socket.path, socket
+		g.serve("postgresql socket", func() error { return g.pg.Serve(socket) })
+	}
 	g.serve("postgresql", func() error { return g.pg.Serve(listeners[0]) })
 	g.serve("otlp grpc", func() error { return g.otlp.Serve(listeners[1]) })
 	g.serve("otlp http", func() error { return g.otlp.ServeWeb(listeners[2]) })
@@ -106,6 +114,17 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	return g, nil
 }
 
+// backup is tael_backup.
+func (g *gateway) backup(ctx context.Context, dir string) (lsn uint64, err error) {
+	g.log.Info("backing up", "to", dir)
+	b, err := g.db.Backup(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	g.log.Info("backed up", "to", dir, "lsn", b.LSN, "files", len(b.Files))
+	return b.LSN, nil
+}
+
 func closeAll(list []net.Listener) error {
 	var errs []error
 	for _, l := range list {
@@ -115,16 +134,20 @@ func closeAll(list []net.Listener) error {
 }
 
 func openEngine(c *config, log *slog.Logger) (*engine.DB, error) {
+	return engine.Open(c.DataDir, engineOptions(c, log))
+}
+
+func engineOptions(c *config, log *slog.Logger) engine.Options {
 	dedupe := c.Ingest.DedupeWindow
 	if dedupe == 0 {
 		dedupe = -1 // off; the engine takes 0 for its default
 	}
-	return engine.Open(c.DataDir, engine.Options{
+	return engine.Options{
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: decode, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk,
-	})
+	}
 }
 
 func (g *gateway) serve(name string, run func() error) {
@@ -175,7 +198,11 @@ func (g *gateway) adminHandler(pprofOn bool) http.Handler {
 func (g *gateway) stop(ctx context.Context) error {
 	g.ready.Store(false)
 	g.otlp.Shutdown(ctx)
-	errs := []error{g.pg.Shutdown(ctx), g.db.Close(), g.admin.Shutdown(ctx)}
+	errs := []error{g.pg.Shutdown(ctx)}
+	if g.socket != nil {
+		errs = append(errs, g.socket.remove())
+	}
+	errs = append(errs, g.db.Close(), g.admin.Shutdown(ctx))
 	g.wg.Wait()
 	return errors.Join(errs...)
 }

@@ -185,13 +185,8 @@ func appendAnys(dst []byte, values []any) (encoding, []byte, error) {
 	var dict []any
 	var buf []byte
 	for i, v := range values {
-		oid, ok := oidOf(v)
-		if !ok {
-			return 0, nil, corrupt("a value of type %T cannot be stored", v)
-		}
 		var err error
-		buf, err = pgtypes.AppendBinary(binary.BigEndian.AppendUint32(buf[:0], uint32(oid)), pgtypes.Of(oid), v)
-		if err != nil {
+		if buf, err = AppendAny(buf[:0], v); err != nil {
 			return 0, nil, err
 		}
 		code, known := seen[string(buf)]
@@ -208,6 +203,16 @@ func appendAnys(dst []byte, values []any) (encoding, []byte, error) {
 		return encArrays, appendCodes(appendArrays(append(dst, elem), elem, dict), codes, len(dict)), nil
 	}
 	return encAny, appendCodes(appendTexts(dst, texts), codes, len(dict)), nil
+}
+
+// AppendAny appends a value of an Any column: the OID of its type, then
+// PostgreSQL's binary form.
+func AppendAny(dst []byte, v any) ([]byte, error) {
+	oid, ok := oidOf(v)
+	if !ok {
+		return dst, corrupt("a value of type %T cannot be stored", v)
+	}
+	return pgtypes.AppendBinary(binary.BigEndian.AppendUint32(dst, uint32(oid)), pgtypes.Of(oid), v)
 }
 
 // oidOf gives the type whose binary form brings a value back.

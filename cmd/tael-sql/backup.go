@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/spf13/cobra"
+
+	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/engine/layout"
+)
+
+func newBackup() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use: "backup --out DIR", Short: "Copy the data of a running or stopped gateway",
+		Long: "backup copies the data folder, as it is at one moment, into a folder that is absent or empty. A running\n" +
+			"gateway does it itself and goes on meanwhile; it is asked over its Unix socket in the data folder.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return backUp(cmd.Context(), c, out, cmd.OutOrStdout())
+		},
+	}
+	folderFlags(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "folder to write to, absent or empty")
+	_ = cmd.MarkFlagRequired("out") // it exists
+	return cmd
+}
+
+// folderFlags adds the flags of commands that work on a data folder.
+func folderFlags(cmd *cobra.Command) {
+	cmd.Flags().String("config", "", "YAML file with settings (see tael-sql.example.yaml)")
+	cmd.Flags().String("data-dir", "./tael-data", "folder that holds everything")
+}
+
+func backUp(ctx context.Context, c *config, dir string, out io.Writer) error {
+	start := time.Now()
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(c.DataDir, layout.LockFile)); err != nil {
+		return fmt.Errorf("%s is not a data folder: %w", c.DataDir, err)
+	}
+	db, err := openEngine(c, slog.New(slog.DiscardHandler))
+	switch {
+	case errors.Is(err, engine.ErrLocked):
+		err = askForBackup(ctx, c.DataDir, dir)
+	case err == nil:
+		_, err = db.Backup(ctx, dir)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		return err
+	}
+	b, err := engine.ReadBackup(vfs.Default, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s has every record up to %d, in %d files with %d bytes, after %s\n",
+		dir, b.LSN, len(b.Files), b.Bytes(), time.Since(start).Round(time.Millisecond))
+	return printHashes(out, b.Tables)
+}
+
+// askForBackup has the running gateway do it.
+func askForBackup(ctx context.Context, dataDir, dir string) error {
+	raw, err := os.ReadFile(filepath.Join(dataDir, layout.EndpointsFile))
+	if err != nil {
+		return fmt.Errorf("another process holds %s, and does not say where it listens: %w", dataDir, err)
+	}
+	var e endpoints
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return fmt.Errorf("%s: %w", layout.EndpointsFile, err)
+	}
+	if e.PGSocket == "" {
+		return fmt.Errorf("the gateway on %s has no Unix socket (its log says why), over which alone it can be asked for a backup", dataDir)
+	}
+	cfg, err := pgx.ParseConfig(fmt.Sprintf("user=%s database=%s sslmode=disable", user, database))
+	if err != nil {
+		return err
+	}
+	// The data folder may have been moved since, or be mounted elsewhere here.
+	socket := filepath.Join(dataDir, filepath.Base(e.PGSocket))
+	cfg.Host, cfg.Port = filepath.Dir(socket), 0
+	if _, err := fmt.Sscanf(strings.TrimPrefix(filepath.Base(socket), ".s.PGSQL."), "%d", &cfg.Port); err != nil {
+		return fmt.Errorf("%s: socket %q", layout.EndpointsFile, e.PGSocket)
+	}
+	if cfg.Host, err = filepath.Abs(cfg.Host); err != nil {
+		return err
+	}
+	cfg.Fallbacks = nil
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is lost with it
+	_, err = conn.Exec(ctx, "SELECT tael_backup($1)", dir)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return errors.New(strings.TrimSpace(e.Message + ". " + e.Detail))
+	}
+	return err
+}
+
+// printHashes prints a line a table.
+func printHashes(out io.Writer, tables []engine.RowHash) error {
+	for _, t := range tables {
+		if _, err := fmt.Fprintf(out, "%-12s %10d rows  %s\n", t.Table, t.Rows, t.Hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
