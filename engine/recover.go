@@ -44,11 +44,12 @@ func (db *DB) recover() error {
 	}
 	store := db.opts.Cold
 	if store == nil {
-		folder := object.NewFolder(fs, fs.PathJoin(db.dir, layout.ColdDir))
-		if err := folder.Clean(context.Background()); err != nil {
-			return err
-		}
-		store = folder
+		store = object.NewFolder(fs, fs.PathJoin(db.dir, layout.ColdDir))
+	}
+	if err := object.Clean(context.Background(), store); errors.Is(err, object.ErrUnavailable) {
+		db.opts.Logger.Warn("the store of the parts is not available", "error", err)
+	} else if err != nil {
+		return err
 	}
 	db.parts = newParts(store, db.hot, db.opts.PageCacheBytes)
 	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK

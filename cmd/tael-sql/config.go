@@ -9,10 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"gopkg.in/yaml.v3"
+
+	"github.com/tael-sql/tael-sql/engine/object"
 )
 
 // config is the settings of serve. A flag comes before the environment, that
@@ -39,6 +42,9 @@ type config struct {
 		WALBytes      int64         `mapstructure:"wal_bytes" yaml:"wal_bytes"`
 		CacheBytes    int64         `mapstructure:"cache_bytes" yaml:"cache_bytes"`
 	} `mapstructure:"hot" yaml:"hot"`
+	Cold struct {
+		URL string `mapstructure:"url" yaml:"url"`
+	} `mapstructure:"cold" yaml:"cold"`
 	Limits struct {
 		Connections int   `mapstructure:"connections" yaml:"connections"`
 		QueryMemory int64 `mapstructure:"query_memory" yaml:"query_memory"`
@@ -51,6 +57,8 @@ type config struct {
 	Log struct {
 		Level string `mapstructure:"level" yaml:"level"`
 	} `mapstructure:"log" yaml:"log"`
+
+	cold object.Store // what cold.url names; nil: the engine's own folder
 }
 
 // defaults lists every setting; a key that is not here is unknown.
@@ -60,6 +68,7 @@ var defaults = map[string]any{
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
 	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05,
 	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.window": "24h", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
+	"cold.url":           "",
 	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
 	"admin.pprof": false,
 	"log.level":   "info",
@@ -129,7 +138,7 @@ func unknownEnvironment() error {
 	return nil
 }
 
-// validate checks what no type can.
+// validate checks what no type can, and makes what settings name.
 func (c *config) validate() error {
 	for name, addr := range map[string]string{
 		"pg-addr": c.PGAddr, "otlp-grpc-addr": c.OTLPGRPCAddr, "otlp-http-addr": c.OTLPHTTPAddr, "admin-addr": c.AdminAddr,
@@ -141,6 +150,12 @@ func (c *config) validate() error {
 		ip := net.ParseIP(host)
 		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return fmt.Errorf("%s %q is not a loopback address: without authentication and TLS the gateway listens on loopback only", name, addr)
+		}
+	}
+	if c.Cold.URL != "" {
+		var err error
+		if c.cold, err = object.Parse(c.Cold.URL, "", vfs.Default); err != nil {
+			return fmt.Errorf("cold.url: %w", err)
 		}
 	}
 	if c.Ingest.DedupeWindow < 0 {

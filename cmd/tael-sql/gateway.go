@@ -143,6 +143,7 @@ func engineOptions(c *config, log *slog.Logger) engine.Options {
 		dedupe = -1 // off; the engine takes 0 for its default
 	}
 	return engine.Options{
+		Cold:   c.cold,
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: decode, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,

@@ -155,7 +155,7 @@ func (f *Folder) List(ctx context.Context, prefix string, fn func(name string, s
 
 var onItsWay = regexp.MustCompile(`^\.([A-Za-z0-9_-][A-Za-z0-9_.-]*)\.([1-9][0-9]{0,19})\.tmp$`)
 
-// Clean deletes what a crash left on its way. Nothing may be put meanwhile.
+// Clean deletes what a crash left on its way.
 func (f *Folder) Clean(ctx context.Context) error {
 	return f.walk(ctx, "", func(name string, stat vfs.FileInfo) (bool, error) {
 		if stat.IsDir() {

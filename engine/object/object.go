@@ -57,6 +57,15 @@ type Reader interface {
 	Size() int64
 }
 
+// Clean deletes what a crash left on its way to a name. Nothing may be put
+// meanwhile.
+func Clean(ctx context.Context, s Store) error {
+	if s, ok := s.(interface{ Clean(context.Context) error }); ok {
+		return s.Clean(ctx)
+	}
+	return nil
+}
+
 const maxName = 512 // bytes; S3 takes 1024 with a prefix
 
 func checkName(name string) error {

@@ -165,23 +165,29 @@ func (u *upload) abort() {
 	_ = u.bucket.client.AbortMultipartUpload(ctx, u.bucket.bucket, u.key, u.id)
 }
 
-// Clean has the server forget the parts of uploads that a crash left. Nothing
-// may be put meanwhile.
+// Clean has the server forget the parts of uploads that a crash left.
 func (b *Bucket) Clean(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx) // or the goroutine of the list stays
-	defer cancel()
-	for left := range b.client.ListIncompleteUploads(ctx, b.bucket, b.prefix, true) {
-		err := left.Err
-		if err == nil {
-			err = b.try(ctx, b.timeout, func(ctx context.Context) error {
-				return b.client.AbortMultipartUpload(ctx, b.bucket, left.Key, left.UploadID)
-			})
-		} else {
-			err, _ = judge(err)
+	var left []minio.ObjectMultipartInfo
+	err := b.try(ctx, b.timeout, func(ctx context.Context) error {
+		left = nil
+		for upload := range b.client.ListIncompleteUploads(ctx, b.bucket, b.prefix, true) {
+			if upload.Err != nil {
+				return upload.Err
+			}
+			left = append(left, upload)
 		}
+		return ctx.Err() // which ends the list without an error
+	})
+	for _, upload := range left {
 		if err != nil {
-			return fmt.Errorf("forget uploads: %w", err)
+			break
 		}
+		err = b.try(ctx, b.timeout, func(ctx context.Context) error {
+			return b.client.AbortMultipartUpload(ctx, b.bucket, upload.Key, upload.UploadID)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("forget uploads: %w", err)
 	}
 	return nil
 }

@@ -264,8 +264,7 @@ func TestClean(t *testing.T) {
 		t.Fatal("nothing is left")
 	}
 	p.breaks(nil)
-	clean := s.(interface{ Clean(context.Context) error })
-	if err := clean.Clean(t.Context()); err != nil {
+	if err := object.Clean(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if n := parts(t, srv); n != 0 {
@@ -311,6 +310,7 @@ func everything(ctx context.Context, s object.Store, r object.Reader) map[string
 	_, errs["open"] = s.Open(ctx, "spans/1")
 	_, errs["read"] = r.ReadAt(make([]byte, 2), 1)
 	errs["list"] = s.List(ctx, "", func(string, int64) error { return nil })
+	errs["clean"] = object.Clean(ctx, s)
 	errs["delete"] = s.Delete(ctx, "spans/2")
 	return errs
 }
@@ -412,7 +412,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if n := p.count(); n != 6 {
+		if n := p.count(); n != 7 {
 			t.Errorf("%d requests", n)
 		}
 	})
