@@ -123,6 +123,8 @@ type ScanStats struct {
 	Parts       atomic.Int64 // cold parts read
 	BlocksTotal atomic.Int64
 	PartsTotal  atomic.Int64
+	Chunks      atomic.Int64 // read, of the parts
+	ChunksTotal atomic.Int64
 	Bytes       atomic.Int64 // decoded from blocks and parts
 	mu          sync.Mutex
 	pruned      map[string]int64 // blocks and parts skipped, by what told so

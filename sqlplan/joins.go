@@ -323,12 +323,12 @@ func (c *compiler) hashJoin(kind exec.JoinKind, left, right *stage, conds []expr
 		Width: 32 * len(cols), Children: []*Step{left.step, right.step},
 	}
 	if len(names) > 0 {
-		step.addDetail("Hash Cond: " + strings.Join(names, " AND "))
+		step.addDetail("Hash Cond", strings.Join(names, " AND "))
 	} else if kind == exec.Inner {
 		step.Rows = left.step.Rows * max(right.step.Rows, 1)
 	}
 	if spec.Residual != nil {
-		step.addDetail("Join Filter: " + spec.Residual.String())
+		step.addDetail("Join Filter", spec.Residual.String())
 	}
 	return &stage{readers: []vector.Reader{exec.Join(c.env, spec)}, cols: cols, step: step}
 }

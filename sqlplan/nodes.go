@@ -2,7 +2,6 @@ package sqlplan
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/tael-sql/tael-sql/internal/exec"
 	"github.com/tael-sql/tael-sql/internal/expr"
@@ -66,7 +65,7 @@ func (c *compiler) decided(conds []expr.Expr) (rest []expr.Expr, never expr.Expr
 func (c *compiler) empty(n bind.Node, never expr.Expr) *stage {
 	cols := n.Columns()
 	step := &Step{Title: "Result", Width: 32 * len(cols)}
-	step.addDetail("One-Time Filter: " + never.String())
+	step.addDetail("One-Time Filter", never.String())
 	return &stage{readers: []vector.Reader{exec.FromSlice(kindsOf(cols), nil)}, cols: cols, step: step}
 }
 
@@ -81,7 +80,7 @@ func (c *compiler) applyFilter(s *stage, conds []expr.Expr) *stage {
 	for i, r := range s.readers {
 		readers[i] = exec.Filter(c.env, r, cond)
 	}
-	s.step.addDetail("Filter: " + cond.String())
+	s.step.addDetail("Filter", cond.String())
 	if s.step.scan == nil {
 		s.step.Rows = max(s.step.Rows/3, 1)
 	}
@@ -151,7 +150,7 @@ func (c *compiler) aggregate(n *bind.Aggregate) (*stage, error) {
 	step := &Step{Title: "Aggregate", Rows: 1, Width: 32 * len(cols), Children: []*Step{s.step}}
 	if len(keys) > 0 {
 		step.Title, step.Rows = "HashAggregate", max(s.step.Rows/10, 1)
-		step.addDetail("Group Key: " + strings.Join(names, ", "))
+		step.addList("Group Key", names)
 	}
 	return &stage{
 		readers: []vector.Reader{exec.Aggregate(c.env, s.readers, keys, calls)}, cols: cols, step: step,
@@ -273,10 +272,10 @@ func (c *compiler) sort(n *bind.Sort, limit int) (*stage, error) {
 			names[i] += map[bool]string{true: " NULLS FIRST", false: " NULLS LAST"}[k.NullsFirst]
 		}
 	}
-	step.addDetail("Sort Key: " + strings.Join(names, ", "))
+	step.addList("Sort Key", names)
 	var reader vector.Reader
 	if limit > 0 {
-		step.addDetail("Sort Method: top-N heapsort")
+		step.addDetail("Sort Method", "top-N heapsort")
 		step.Rows = min(step.Rows, int64(limit))
 		reader = exec.TopN(c.env, s.reader(), keys, s.kinds(), limit)
 	} else {
@@ -329,10 +328,10 @@ func (c *compiler) limitInput(n bind.Node, top int) (*stage, error) {
 	if top > 0 {
 		switch n := n.(type) {
 		case *bind.Sort:
-			return c.sort(n, top)
+			return c.measured(c.sort(n, top))
 		case *bind.Project:
 			if sort, ok := n.Input.(*bind.Sort); ok && !returnsSets(n) {
-				s, err := c.sort(sort, top)
+				s, err := c.measured(c.sort(sort, top))
 				if err != nil {
 					return nil, err
 				}

@@ -131,15 +131,14 @@ func kindsOf(cols []bind.Column) []vector.Kind {
 	return kinds
 }
 
-func (c *compiler) compile(n bind.Node) (*stage, error) {
-	s, err := c.compileNode(n)
-	if err != nil {
-		return nil, err
-	}
-	if c.analyze {
+func (c *compiler) compile(n bind.Node) (*stage, error) { return c.measured(c.compileNode(n)) }
+
+// measured makes a compiled stage count what it gives, for ANALYZE.
+func (c *compiler) measured(s *stage, err error) (*stage, error) {
+	if err == nil && c.analyze {
 		s.step.measure(s)
 	}
-	return s, nil
+	return s, err
 }
 
 func (c *compiler) compileNode(n bind.Node) (*stage, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tael-sql/tael-sql/internal/expr"
@@ -224,63 +223,6 @@ func split(b *vector.Batch, n int) (first, rest *vector.Batch) {
 		sel[k] = int32(b.Row(k))
 	}
 	return b.Select(sel[:n]), b.Select(sel[n:])
-}
-
-// explain prints the operators of a query; with ANALYZE after running it.
-func (p *portal) explain(ctx context.Context, w *pgwire.RowWriter) error {
-	node := p.stmt.node.Node.GetExplainStmt()
-	analyze := false
-	for _, o := range node.Options {
-		d := o.GetDefElem()
-		switch d.GetDefname() {
-		case "analyze":
-			analyze = d.Arg == nil || !strings.Contains(strings.ToLower(d.Arg.String()), "false")
-		case "format":
-			if f := d.Arg.GetString_().GetSval(); !strings.EqualFold(f, "text") {
-				return pgerr.New(pgerr.FeatureNotSupported, "EXPLAIN (FORMAT %s) is not supported", strings.ToUpper(f))
-			}
-		}
-	}
-	if p.stmt.query.Modifies {
-		switch _, with := p.stmt.query.Root.(*bind.With); {
-		case !analyze && with:
-			return pgerr.New(pgerr.FeatureNotSupported, "EXPLAIN of a data-modifying WITH is not supported without ANALYZE")
-		case analyze && p.session.settings.get("transaction_read_only") == "on":
-			return pgerr.New(pgerr.ReadOnlySQLTransaction, "cannot execute EXPLAIN in a read-only transaction")
-		}
-	}
-	p.env = p.session.env(ctx)
-	start := time.Now()
-	steps := &sqlplan.Step{}
-	root := p.stmt.query.With(p.params).Root
-	reader, err := sqlplan.Run(p.env, root, sqlplan.Options{
-		Workers: p.session.handler.opts.Workers, Steps: steps, Analyze: analyze,
-	})
-	if err != nil {
-		return err
-	}
-	planned := time.Since(start)
-	defer reader.Close()
-	for analyze {
-		b, err := reader.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			break
-		}
-	}
-	lines := steps.Lines()
-	if analyze {
-		lines = append(lines,
-			"Planning Time: "+millis(planned), "Execution Time: "+millis(time.Since(start)-planned))
-	}
-	for _, line := range lines {
-		if err := w.WriteRow([]any{line}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func millis(d time.Duration) string {

@@ -56,7 +56,11 @@ func (st *statement) describe() error {
 		if err := st.describeExplained(st.node.Node.GetExplainStmt().Query); err != nil {
 			return err
 		}
-		st.columns = []pgwire.Column{{Name: "QUERY PLAN", Type: pgtypes.Of(pgtypes.Text)}}
+		o, err := newExplainOptions(st.node)
+		if err != nil {
+			return err
+		}
+		st.columns = explainColumns(o)
 	case syntax.Declare:
 		if err := st.describeExplained(st.node.Node.GetDeclareCursorStmt().Query); err != nil {
 			return err
