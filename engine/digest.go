@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/tael-sql/tael-sql/engine/block"
+	"github.com/tael-sql/tael-sql/engine/cold"
+	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -29,48 +31,121 @@ func (v *View) Digest(ctx context.Context, name string) (*layout.Digest, error) 
 		return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
 	}
 	sum := layout.NewDigest()
+	add := func(d *layout.Digest, err error) error {
+		if err == nil {
+			sum.Merge(d)
+			err = ctx.Err()
+		}
+		return err
+	}
+	for _, p := range tv.parts {
+		if err := add(v.db.partDigest(ctx, t, p)); err != nil {
+			return nil, err
+		}
+	}
 	for _, ref := range tv.blocks {
-		if err := ctx.Err(); err != nil {
+		if err := add(v.db.blockDigest(t, ref.meta)); err != nil {
 			return nil, err
 		}
-		d, err := v.db.blockDigest(t, ref.meta)
-		if err != nil {
-			return nil, err
-		}
-		sum.Merge(d)
 	}
 	for _, b := range tv.mem {
-		if err := ctx.Err(); err != nil {
+		if err := add(b.digest.of(t, b), nil); err != nil {
 			return nil, err
 		}
-		sum.Merge(b.digest.of(t, b))
 	}
 	return sum, nil
 }
 
-// blockDigest finds the digest of a block: in the cache, in the hot store, or
-// else in its rows.
-func (db *DB) blockDigest(t *table, m *layout.BlockMeta) (*layout.Digest, error) {
-	id := digestID{t.ID, m.ID}
-	if d, ok := db.digests.get(id); ok {
+// storedDigest finds a digest in the cache or in the hot store, or else makes
+// it: it is derived, so that none, or a bad one, is no damage.
+func (db *DB) storedDigest(t *table, id uint64, digest func() (*layout.Digest, error)) (*layout.Digest, error) {
+	key := digestID{t.ID, id}
+	if d, ok := db.digests.get(key); ok {
 		return d, nil
 	}
-	raw, err := db.hot.Get(layout.DigestKey(t.ID, m.ID))
-	if err != nil {
-		return nil, blockError(t, m, err)
+	raw, err := db.hot.Get(layout.DigestKey(t.ID, id))
+	if err != nil && !errors.Is(err, hot.ErrCorrupt) {
+		return nil, err
 	}
 	d, err := layout.DecodeDigest(raw)
-	if err != nil { // it is derived: none, or a bad one, is made again
+	if err != nil {
+		if d, err = digest(); err != nil {
+			return nil, err
+		}
+	}
+	db.digests.put(key, d, d.Bytes())
+	return d, nil
+}
+
+func (db *DB) blockDigest(t *table, m *layout.BlockMeta) (*layout.Digest, error) {
+	d, err := db.storedDigest(t, m.ID, func() (*layout.Digest, error) {
 		b, err := db.openBlock(t, m)
 		if err != nil {
 			return nil, err
 		}
-		if d, err = digestBlock(t, b); err != nil {
-			return nil, blockError(t, m, err)
+		return digestBlock(t, b)
+	})
+	return d, blockError(t, m, err)
+}
+
+func (db *DB) partDigest(ctx context.Context, t *table, p *partRef) (*layout.Digest, error) {
+	d, err := db.storedDigest(t, p.meta.ID, func() (*layout.Digest, error) { return db.digestPart(ctx, t, p) })
+	return d, partError(t, p.meta, err)
+}
+
+// digestPart sums up the live rows of a part.
+func (db *DB) digestPart(ctx context.Context, t *table, p *partRef) (*layout.Digest, error) {
+	part, err := db.parts.openFile(t, p.meta, cold.NewCache(0))
+	if err != nil {
+		return nil, err
+	}
+	d := layout.NewDigest()
+	for k := range part.Chunks() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		chunk := part.Chunk(k)
+		dead, _ := p.deadIn(k)
+		if err := t.digestRows(d, chunk.Rows(), dead, chunk.Column); err != nil {
+			return nil, err
 		}
 	}
-	db.digests.put(id, d, d.Bytes())
 	return d, nil
+}
+
+// digestInputs sums up what a job's part is made of. Inputs with dead rows are read
+// for it.
+func (db *DB) digestInputs(ctx context.Context, j *partJob) (*layout.Digest, error) {
+	sum := layout.NewDigest()
+	for _, ref := range j.blocks {
+		if ref.deadCount == 0 {
+			d, err := db.blockDigest(j.table, ref.meta)
+			if err != nil {
+				return nil, err
+			}
+			sum.Merge(d)
+			continue
+		}
+		b, err := readBlock(db.hot, j.table, ref.meta)
+		if err == nil {
+			err = blockError(j.table, ref.meta, j.table.digestRows(sum, b.Rows(), ref.dead, b.Column))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range j.parts {
+		read := func() (*layout.Digest, error) { return db.partDigest(ctx, j.table, p) }
+		if p.deadCount > 0 {
+			read = func() (*layout.Digest, error) { return db.digestPart(ctx, j.table, p) }
+		}
+		d, err := read()
+		if err != nil {
+			return nil, partError(j.table, p.meta, err)
+		}
+		sum.Merge(d)
+	}
+	return sum, nil
 }
 
 // digestBlock sums up the rows of a block.
@@ -121,6 +196,27 @@ func (t *table) digestColumns(d *layout.Digest, dead vector.Bitmap, column func(
 	return nil
 }
 
+// digestRows sums up rows that are not dead.
+func (t *table) digestRows(d *layout.Digest, n int, dead vector.Bitmap, column func(field int) (*vector.Column, error)) error {
+	weights := make([]uint32, n)
+	for row := range weights {
+		if dead == nil || !dead.Get(row) {
+			weights[row] = 1
+		}
+	}
+	for i, f := range t.Schema.Fields {
+		if f.Kind != vector.Map {
+			continue
+		}
+		c, err := column(i)
+		if err != nil {
+			return err
+		}
+		d.AddAttributes(f.Name, c.Attrs, weights)
+	}
+	return t.digestColumns(d, dead, column)
+}
+
 // A memDigest is the digest of a memtable batch, made when it is first asked for.
 type memDigest struct {
 	once  sync.Once
@@ -130,18 +226,7 @@ type memDigest struct {
 func (m *memDigest) of(t *table, b *memBatch) *layout.Digest {
 	m.once.Do(func() {
 		d := layout.NewDigest()
-		weights := make([]uint32, b.rows.N)
-		for row := range weights {
-			if b.dead == nil || !b.dead.Get(row) {
-				weights[row] = 1
-			}
-		}
-		for i, f := range t.Schema.Fields {
-			if f.Kind == vector.Map {
-				d.AddAttributes(f.Name, b.rows.Cols[i].Attrs, weights)
-			}
-		}
-		if err := t.digestColumns(d, b.dead, func(field int) (*vector.Column, error) { return b.rows.Cols[field], nil }); err != nil {
+		if err := t.digestRows(d, b.rows.N, b.dead, func(field int) (*vector.Column, error) { return b.rows.Cols[field], nil }); err != nil {
 			panic("BUG: a column of the memtable cannot be read: " + err.Error())
 		}
 		m.value = d

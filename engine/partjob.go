@@ -27,6 +27,7 @@ type partJob struct {
 
 	meta  *layout.PartMeta // nil: no input had a live row
 	index *layout.PartIndex
+	sum   *layout.Digest
 	job   *job
 	view  uint64 // number of the first view without the inputs
 }
@@ -77,6 +78,9 @@ func (db *DB) writePart(ctx context.Context, j *partJob, write func(*cold.Writer
 		j.meta.Level = max(j.meta.Level, p.meta.Level+1)
 	}
 	j.job.wrote(1, j.meta.Rows, j.meta.Bytes)
+	if j.sum, err = db.digestInputs(ctx, j); err != nil {
+		return errors.Join(err, db.abandonPart(ctx, j))
+	}
 	if _, err := db.parts.openFile(t, j.meta, cold.NewCache(0)); err != nil {
 		return errors.Join(fmt.Errorf("read back part %s: %w", name, err), db.abandonPart(ctx, j))
 	}
@@ -120,7 +124,8 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 		db.nextBlock[t.number]++
 		writes = append(writes,
 			hot.Write{Key: layout.PartKey(t.ID, m.ID), Value: m.Append(nil)},
-			hot.Write{Key: layout.PartIndexKey(t.ID, m.ID), Value: j.index.Append(nil)})
+			hot.Write{Key: layout.PartIndexKey(t.ID, m.ID), Value: j.index.Append(nil)},
+			hot.Write{Key: layout.DigestKey(t.ID, m.ID), Value: j.sum.Append(nil)})
 		if dead := j.dead(db.view.Load().tables[t.number]); dead != nil && !db.opts.faults.deadNotInBatch {
 			writes = append(writes, hot.Write{Key: layout.PartDeadKey(t.ID, m.ID), Value: layout.AppendDead(nil, dead, m.Rows)})
 		}
@@ -131,7 +136,7 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 	for _, p := range j.parts {
 		writes = append(writes,
 			hot.Write{Key: layout.PartKey(t.ID, p.meta.ID)}, hot.Write{Key: layout.PartIndexKey(t.ID, p.meta.ID)},
-			hot.Write{Key: layout.PartDeadKey(t.ID, p.meta.ID)})
+			hot.Write{Key: layout.PartDeadKey(t.ID, p.meta.ID)}, hot.Write{Key: layout.DigestKey(t.ID, p.meta.ID)})
 	}
 	// The state knows the ids given out; the applied LSN is that of the last flush.
 	return append(writes, db.stateWrite(t, db.stored[t.number].AppliedLSN, db.stored[t.number].Rows))

@@ -126,6 +126,9 @@ func partRows(snap *Snapshot, _ *expr.Env) ([][]any, error) {
 	for _, b := range snap.View.Blocks() {
 		add("hot", lsn(b.ID), b)
 	}
+	for _, p := range snap.View.Parts() {
+		add("cold", lsn(p.ID), p.BlockInfo)
+	}
 	return rows, nil
 }
 

@@ -119,6 +119,7 @@ func observe(stats *catalog.ScanStats, scan *engine.Scan) {
 	s := scan.Stats()
 	stats.BlocksTotal.Add(s.BlocksTotal)
 	stats.PartsTotal.Add(s.PartsTotal)
+	stats.ChunksTotal.Add(s.ChunksTotal)
 	for reason, n := range s.Pruned {
 		stats.Prune(reason, n)
 	}
@@ -134,6 +135,7 @@ func observeEnd(stats *catalog.ScanStats, scan *engine.Scan) {
 	stats.Memtable.Store(s.Memtable)
 	stats.Blocks.Store(s.Blocks)
 	stats.Parts.Store(s.Parts)
+	stats.Chunks.Store(s.Chunks)
 	stats.Bytes.Store(s.Bytes)
 }
 
