@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -17,8 +18,10 @@ import (
 )
 
 // Backup copies the store, as it is at one LSN, into a folder that is absent or
-// empty. Appends, flushes and queries go on meanwhile.
-func (db *DB) Backup(ctx context.Context, dir string) (b *Backup, err error) {
+// empty. Appends, flushes and queries go on meanwhile. Parts that are not in the
+// data folder stay where they are, unless withCold is set: then the backup is
+// whole only while that store keeps them.
+func (db *DB) Backup(ctx context.Context, dir string, withCold bool) (b *Backup, err error) {
 	if !db.backingUp.CompareAndSwap(false, true) {
 		return nil, ErrBackupRuns
 	}
@@ -31,7 +34,7 @@ func (db *DB) Backup(ctx context.Context, dir string) (b *Backup, err error) {
 	job := db.jobs.begin(BackupJob, "")
 	defer func() { job.end(err) }()
 	b = &Backup{Version: backupVersion, Format: layout.FormatVersion, Taken: db.opts.Now().UTC()}
-	if err := db.backup(ctx, folder, b, job); err != nil {
+	if err := db.backup(ctx, folder, b, withCold || db.opts.Cold == nil, job); err != nil {
 		return nil, errors.Join(fmt.Errorf("back up to %s: %w", dir, err), folder.abandon())
 	}
 	if err := folder.finish(); err != nil {
@@ -40,7 +43,7 @@ func (db *DB) Backup(ctx context.Context, dir string) (b *Backup, err error) {
 	return b, nil
 }
 
-func (db *DB) backup(ctx context.Context, folder *newFolder, b *Backup, job *job) (err error) {
+func (db *DB) backup(ctx context.Context, folder *newFolder, b *Backup, withCold bool, job *job) (err error) {
 	fs, state := db.opts.FS, db.opts.FS.PathJoin(db.dir, layout.BackupTempDir)
 	if err := fs.RemoveAll(state); err != nil {
 		return err
@@ -58,8 +61,28 @@ func (db *DB) backup(ctx context.Context, folder *newFolder, b *Backup, job *job
 	if err != nil {
 		return err
 	}
-	if err := db.roomFor(files, folder.dir); err != nil {
+	need, named := int64(0), frozen.partMetas()
+	for _, f := range files {
+		need += f.bytes
+	}
+	for _, m := range named {
+		if withCold {
+			need += m.Bytes
+		} else {
+			b.Parts = append(b.Parts, BackupPart{m.Name, m.Bytes, fmt.Sprintf("%016x", m.Checksum)})
+		}
+	}
+	if err := db.roomFor(need, folder.dir); err != nil {
 		return err
+	}
+	if withCold {
+		for _, m := range named {
+			copied, err := db.copyPart(ctx, folder, m)
+			if err != nil {
+				return fmt.Errorf("copy part %s: %w", m.Name, err)
+			}
+			b.Files = append(b.Files, copied)
+		}
 	}
 	for _, f := range files {
 		copied, err := folder.copyFile(ctx, f.path, f.name)
@@ -119,39 +142,47 @@ func rewindDead(fs vfs.FS, dir string, v *View) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	var writes []hot.Write
 	for i, t := range v.db.tables {
-		stored := make(map[string][]byte)
-		lower, upper := layout.TableRange(layout.DeadKind, t.ID)
-		err := store.Each(lower, upper, func(key, value []byte) error {
-			stored[string(key)] = bytes.Clone(value)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+		wanted := make(map[string][]byte) // vectors by key
 		for _, ref := range v.tables[i].blocks {
-			key := layout.DeadKey(t.ID, ref.meta.Hour, ref.meta.ID)
-			was, known := stored[string(key)]
-			delete(stored, string(key))
-			switch {
-			case ref.dead != nil:
-				if want := layout.AppendDead(nil, ref.dead, ref.meta.Rows); !bytes.Equal(was, want) {
-					writes = append(writes, hot.Write{Key: key, Value: want})
-				}
-			case known:
-				writes = append(writes, hot.Write{Key: key})
+			if ref.dead != nil {
+				wanted[string(layout.DeadKey(t.ID, ref.meta.Hour, ref.meta.ID))] = layout.AppendDead(nil, ref.dead, ref.meta.Rows)
 			}
 		}
-		for key := range stored { // of the blocks of that flush, and of blocks that a merge replaced
-			name, _ := layout.ParseBlockKey([]byte(key))
-			meta, err := store.Get(layout.MetaKey(name.Table, name.Hour, name.ID))
-			switch {
-			case err != nil:
-				return err
-			case meta == nil:
-				writes = append(writes, goneWrites(name.Table, name.Hour, name.ID)...)
-			default:
-				writes = append(writes, hot.Write{Key: []byte(key)})
+		for _, p := range v.tables[i].parts {
+			if p.dead != nil {
+				wanted[string(layout.PartDeadKey(t.ID, p.meta.ID))] = layout.AppendDead(nil, p.dead, p.meta.Rows)
 			}
+		}
+		var others [][]byte
+		for _, kind := range []layout.KeyKind{layout.DeadKind, layout.VectorKind} {
+			lower, upper := layout.TableRange(kind, t.ID)
+			err := store.Each(lower, upper, func(key, value []byte) error {
+				switch want, ok := wanted[string(key)]; {
+				case !ok:
+					others = append(others, bytes.Clone(key))
+				case bytes.Equal(value, want):
+					delete(wanted, string(key))
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for _, key := range others { // of new blocks and parts, and of blocks that a merge has replaced
+			writes = append(writes, hot.Write{Key: key})
+			if name, ok := layout.ParseBlockKey(key); ok {
+				meta, err := store.Get(layout.MetaKey(name.Table, name.Hour, name.ID))
+				if err != nil {
+					return err
+				}
+				if meta == nil {
+					writes = append(writes, goneWrites(name.Table, name.Hour, name.ID)...)
+				}
+			}
+		}
+		for key, value := range wanted {
+			writes = append(writes, hot.Write{Key: []byte(key), Value: value})
 		}
 	}
 	if len(writes) == 0 {
@@ -181,21 +212,38 @@ func (db *DB) filesOf(dir string) ([]storedFile, error) {
 	return files, nil
 }
 
+// partMetas gives the manifest entries of all parts of a view.
+func (v *View) partMetas() []*layout.PartMeta {
+	var list []*layout.PartMeta
+	for _, tv := range v.tables {
+		for _, p := range tv.parts {
+			list = append(list, p.meta)
+		}
+	}
+	return list
+}
+
+// copyPart copies the file of a part into the folder.
+func (db *DB) copyPart(ctx context.Context, folder *newFolder, m *layout.PartMeta) (BackupFile, error) {
+	src, err := db.parts.store.Open(ctx, m.Name)
+	if err != nil {
+		return BackupFile{}, err
+	}
+	f, err := folder.write(ctx, layout.ColdDir+"/"+m.Name, io.NewSectionReader(src, 0, src.Size()))
+	return f, errors.Join(err, src.Close())
+}
+
 // roomFor refuses a copy that would bring the disk below the watermark.
-func (db *DB) roomFor(files []storedFile, dir string) error {
+func (db *DB) roomFor(bytes int64, dir string) error {
 	if db.opts.MinFreeShare < 0 {
 		return nil
-	}
-	need := uint64(0)
-	for _, f := range files {
-		need += uint64(f.bytes)
 	}
 	free, total, err := db.opts.DiskSpace(db.opts.FS.PathDir(dir))
 	if err != nil || total == 0 {
 		return nil // a file system that cannot tell is not refused for it
 	}
-	if float64(free) < float64(need)+db.opts.MinFreeShare*float64(total) {
-		return fmt.Errorf("%w: %d bytes are free, the backup takes %d", ErrDiskFull, free, need)
+	if float64(free) < float64(bytes)+db.opts.MinFreeShare*float64(total) {
+		return fmt.Errorf("%w: %d bytes are free, the backup takes %d", ErrDiskFull, free, bytes)
 	}
 	return nil
 }

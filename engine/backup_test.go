@@ -62,7 +62,7 @@ func TestBackup(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			defer done.Store(true)
-			b, err = db.Backup(context.Background(), "backup")
+			b, err = db.Backup(context.Background(), "backup", false)
 		})
 		for step := 200; !done.Load(); step++ {
 			write(step)
@@ -174,11 +174,11 @@ func TestRestoreRefuses(t *testing.T) {
 	for step := range 80 {
 		randomWrite(t, db, rng, m, step)
 	}
-	b, err := db.Backup(context.Background(), "backup")
+	b, err := db.Backup(context.Background(), "backup", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Backup(context.Background(), "backup"); !errors.Is(err, ErrNotEmpty) {
+	if _, err := db.Backup(context.Background(), "backup", false); !errors.Is(err, ErrNotEmpty) {
 		t.Fatalf("a second backup into the folder: %v", err)
 	}
 	names := []string{backupFile}
@@ -267,7 +267,7 @@ func TestBackupKilled(t *testing.T) {
 		randomWrite(t, db, rng, m, step)
 	}
 	running.Store(true)
-	if _, err := db.Backup(context.Background(), "backup"); err != nil {
+	if _, err := db.Backup(context.Background(), "backup", false); err != nil {
 		t.Fatal(err)
 	}
 	running.Store(false)
@@ -291,7 +291,7 @@ func TestBackupKilled(t *testing.T) {
 			t.Errorf("clone %d: an unfinished folder was taken for a backup", i)
 		}
 		db := mustOpen(t, o) // with what the backup left in it
-		if _, err := db.Backup(context.Background(), "backup"); err != nil && !errors.Is(err, ErrNotEmpty) {
+		if _, err := db.Backup(context.Background(), "backup", false); err != nil && !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("clone %d: the next backup: %v", i, err)
 		}
 		if err := db.Close(); err != nil {

@@ -27,6 +27,7 @@ var (
 //	BACKUP.json
 //	hot/     the hot store at one LSN
 //	blobs/   texts outside the rows
+//	cold/    parts
 //
 // It has no WAL: a restored store goes on with the record behind LSN.
 type Backup struct {
@@ -36,7 +37,10 @@ type Backup struct {
 	Taken   time.Time    `json:"taken"`
 	Tables  []RowHash    `json:"tables"`
 	Files   []BackupFile `json:"files"` // by name
-	Sum     string       `json:"sum"`   // SHA-256 of this file with an empty sum
+	// Parts are those that are not in the backup: they must be in the object
+	// store of the restored gateway.
+	Parts []BackupPart `json:"parts,omitempty"`
+	Sum   string       `json:"sum"` // SHA-256 of this file with an empty sum
 }
 
 // A BackupFile is a file of a backup.
@@ -44,6 +48,13 @@ type BackupFile struct {
 	Name   string `json:"name"` // with slashes
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
+}
+
+// A BackupPart is a part that a backup leaves in its object store.
+type BackupPart struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	XXHash string `json:"xxhash64"`
 }
 
 const (

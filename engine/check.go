@@ -14,6 +14,8 @@ import (
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
+	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 )
 
@@ -23,22 +25,29 @@ const defaultReplaceHorizon = 24 * time.Hour
 // A Report says what Check has seen.
 type Report struct {
 	Blocks   int
+	Parts    int
 	Rows     int64 // of them live
 	Dead     int64
 	Keyed    int // versions of rows of keyed tables
 	Blobs    int // texts outside the rows
 	Records  int
 	LastLSN  uint64
+	Notes    []string // what is no damage, and the next start puts right
 	Problems []string // one line each; empty: all is sound
 }
 
 // Check verifies a data folder that no process has open, and changes nothing:
-// every checksum of every block, manifest entry and deletion vector, every
+// every checksum of every block, part, manifest entry and deletion vector, every
 // text outside the rows and every reference to one, that each
 // manifest entry is what its block says, that a row's key is live once, and
 // the WAL with its place behind the blocks. The error tells why the check
 // itself could not be made.
-func Check(fs vfs.FS, dir string, specs []TableSpec) (r Report, err error) {
+func Check(fs vfs.FS, dir string, specs []TableSpec) (Report, error) {
+	return CheckParts(fs, dir, specs, object.NewFolder(fs, fs.PathJoin(dir, layout.ColdDir)))
+}
+
+// CheckParts is Check of a folder whose parts are elsewhere.
+func CheckParts(fs vfs.FS, dir string, specs []TableSpec, cold object.Store) (r Report, err error) {
 	if _, err := fs.Stat(dir); err != nil {
 		return r, err
 	}
@@ -47,7 +56,7 @@ func Check(fs vfs.FS, dir string, specs []TableSpec) (r Report, err error) {
 		return r, fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	c := &checker{report: &r}
+	c := &checker{report: &r, cold: cold}
 	c.applied, err = c.hotStore(fs, dir, specs)
 	if err != nil {
 		return r, err
@@ -59,6 +68,8 @@ type checker struct {
 	report  *Report
 	store   *hot.Store
 	blobs   *blobs
+	cold    object.Store
+	parts   *parts
 	known   map[layout.Reference]bool // references seen: whether their texts can be read
 	applied uint64                    // by every table
 }
@@ -96,8 +107,13 @@ func (c *checker) hotStore(fs vfs.FS, dir string, specs []TableSpec) (applied ui
 	}
 	c.blobs = &blobs{c.store, blob.New(fs, fs.PathJoin(dir, layout.BlobsDir)), defaultBlobFileBytes}
 	c.known = make(map[layout.Reference]bool)
+	c.parts = newParts(c.cold, c.store, 0)
 	for i, t := range tables {
-		c.table(t, m.tables[i])
+		live := make(map[string][]int64) // key → times
+		c.table(t, m.tables[i], live)
+		if err := c.tableParts(t, m.tables[i], live); err != nil {
+			return 0, err
+		}
 	}
 	if err := c.contents(); err != nil {
 		return 0, err
@@ -150,8 +166,7 @@ func (c *checker) keyed(m *manifest) error {
 }
 
 // table verifies the blocks of one table.
-func (c *checker) table(t *table, m tableManifest) {
-	live := make(map[string][]int64) // key → times
+func (c *checker) table(t *table, m tableManifest, live map[string][]int64) {
 	for _, ref := range m.blocks {
 		c.report.Blocks++
 		c.report.Dead += int64(ref.deadCount)
@@ -175,7 +190,7 @@ func (c *checker) table(t *table, m tableManifest) {
 			c.problem("%v", blockError(t, ref.meta, err))
 			continue
 		}
-		c.keys(t, ref, keys, live)
+		c.keys(t, fmt.Sprintf("block %d", ref.meta.ID), ref.meta.Rows, ref.dead, keys, live)
 	}
 }
 
@@ -254,15 +269,15 @@ func (c *checker) entry(t *table, state layout.TableState, m *layout.BlockMeta, 
 }
 
 // keys verifies that no two live rows are versions of each other.
-func (c *checker) keys(t *table, ref *blockRef, keys *blockKeys, live map[string][]int64) {
-	for row := range ref.meta.Rows {
-		if ref.dead != nil && ref.dead.Get(row) {
+func (c *checker) keys(t *table, place string, rows int, dead vector.Bitmap, keys *blockKeys, live map[string][]int64) {
+	for row := range rows {
+		if dead != nil && dead.Get(row) {
 			continue
 		}
 		key := string(keys.append(nil, row))
 		for _, other := range live[key] {
 			if within(other, keys.times[row], int64(defaultReplaceHorizon)) {
-				c.problem("key %x of %s is live twice, once in block %d", key, t.Schema.Name, ref.meta.ID)
+				c.problem("key %x of %s is live twice, once in %s", key, t.Schema.Name, place)
 			}
 		}
 		live[key] = append(live[key], keys.times[row])

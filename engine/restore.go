@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/wal"
 )
 
@@ -79,12 +81,18 @@ func (b *Backup) restore(ctx context.Context, from string, folder *newFolder, o 
 	fs := o.FS
 	for _, f := range b.Files {
 		path := fs.PathJoin(append([]string{from}, strings.Split(f.Name, "/")...)...)
+		if name, isPart := strings.CutPrefix(f.Name, layout.ColdDir+"/"); isPart && o.Cold != nil {
+			if err := putPart(ctx, fs, path, o.Cold, name); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := folder.copyFile(ctx, path, f.Name); err != nil {
 			return fmt.Errorf("copy %s: %w", path, err)
 		}
-	}
-	if err := b.verify(ctx, fs, folder.tmp); err != nil {
-		return err
+		if err := f.verify(ctx, fs, folder.tmp); err != nil {
+			return err
+		}
 	}
 	if err := wal.Create(fs, fs.PathJoin(folder.tmp, layout.WALDir), b.LSN+1, o.WAL); err != nil {
 		return walError(err)
@@ -92,7 +100,10 @@ func (b *Backup) restore(ctx context.Context, from string, folder *newFolder, o 
 	if err := syncFolders(fs, folder.tmp); err != nil {
 		return err
 	}
-	r, err := Check(fs, folder.tmp, o.Tables)
+	if len(b.Parts) > 0 && o.Cold == nil {
+		return fmt.Errorf("the backup has %d parts that stayed in an object store: set cold.url to where they are", len(b.Parts))
+	}
+	r, err := CheckParts(fs, folder.tmp, o.Tables, o.coldStore(folder.tmp))
 	if err != nil {
 		return err
 	}
@@ -107,6 +118,30 @@ func (b *Backup) restore(ctx context.Context, from string, folder *newFolder, o 
 		return fmt.Errorf("%w: the hot store ends with record %d, not %d", ErrBackupDamaged, lsn, b.LSN)
 	}
 	return b.compare(tables)
+}
+
+// putPart puts a part into an object store that lacks it.
+func putPart(ctx context.Context, fs vfs.FS, path string, store object.Store, name string) (err error) {
+	src, err := fs.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	stat, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := store.Open(ctx, name); err == nil {
+		size := there.Size()
+		if err := there.Close(); err != nil || size == stat.Size() {
+			return err
+		}
+	}
+	_, err = store.Put(ctx, name, func(w io.Writer) error {
+		_, err := io.Copy(w, src)
+		return err
+	})
+	return err
 }
 
 // compare compares the rows. A table that is new since the backup is empty.
@@ -142,6 +177,14 @@ func RowHashes(ctx context.Context, dir string, o Options) (lsn uint64, tables [
 	return v.lsn, tables, err
 }
 
+// coldStore gives the store of the parts of a data folder.
+func (o *Options) coldStore(dir string) object.Store {
+	if o.Cold != nil {
+		return o.Cold
+	}
+	return object.NewFolder(o.FS, o.FS.PathJoin(dir, layout.ColdDir))
+}
+
 // openStill opens what the hot store knows, for reading views alone.
 func openStill(dir string, o Options) (*DB, error) {
 	db := newDB(dir, o)
@@ -164,6 +207,7 @@ func (db *DB) openStill() (err error) {
 		return hotError(err)
 	}
 	db.blobs = &blobs{db.hot, blob.New(fs, fs.PathJoin(db.dir, layout.BlobsDir)), db.opts.BlobFileBytes}
+	db.parts = newParts(db.opts.coldStore(db.dir), db.hot, db.opts.PageCacheBytes)
 	m, err := loadManifest(db.hot, db.tables)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 
 func newBackup() *cobra.Command {
 	var out string
+	var withCold bool
 	cmd := &cobra.Command{
 		Use: "backup --out DIR", Short: "Copy the data of a running or stopped gateway",
 		Long: "backup copies the data folder, as it is at one moment, into a folder that is absent or empty. A running\n" +
@@ -33,11 +34,12 @@ func newBackup() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return backUp(cmd.Context(), c, out, cmd.OutOrStdout())
+			return backUp(cmd.Context(), c, out, withCold, cmd.OutOrStdout())
 		},
 	}
 	folderFlags(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "folder to write to, absent or empty")
+	cmd.Flags().BoolVar(&withCold, "with-cold", false, "copy the parts that are in an object store too (cold.url)")
 	_ = cmd.MarkFlagRequired("out") // it exists
 	return cmd
 }
@@ -48,7 +50,7 @@ func folderFlags(cmd *cobra.Command) {
 	cmd.Flags().String("data-dir", "./tael-data", "folder that holds everything")
 }
 
-func backUp(ctx context.Context, c *config, dir string, out io.Writer) error {
+func backUp(ctx context.Context, c *config, dir string, withCold bool, out io.Writer) error {
 	start := time.Now()
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -60,9 +62,9 @@ func backUp(ctx context.Context, c *config, dir string, out io.Writer) error {
 	db, err := openEngine(c, slog.New(slog.DiscardHandler))
 	switch {
 	case errors.Is(err, engine.ErrLocked):
-		err = askForBackup(ctx, c.DataDir, dir)
+		err = askForBackup(ctx, c.DataDir, dir, withCold)
 	case err == nil:
-		_, err = db.Backup(ctx, dir)
+		_, err = db.Backup(ctx, dir, withCold)
 		err = errors.Join(err, db.Close())
 	}
 	if err != nil {
@@ -78,7 +80,7 @@ func backUp(ctx context.Context, c *config, dir string, out io.Writer) error {
 }
 
 // askForBackup has the running gateway do it.
-func askForBackup(ctx context.Context, dataDir, dir string) error {
+func askForBackup(ctx context.Context, dataDir, dir string, withCold bool) error {
 	raw, err := os.ReadFile(filepath.Join(dataDir, layout.EndpointsFile))
 	if err != nil {
 		return fmt.Errorf("another process holds %s, and does not say where it listens: %w", dataDir, err)
@@ -109,7 +111,7 @@ func askForBackup(ctx context.Context, dataDir, dir string) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is lost with it
-	_, err = conn.Exec(ctx, "SELECT tael_backup($1)", dir)
+	_, err = conn.Exec(ctx, "SELECT tael_backup($1, $2)", dir, withCold)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return errors.New(strings.TrimSpace(e.Message + ". " + e.Detail))
 	}

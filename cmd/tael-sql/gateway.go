@@ -115,9 +115,9 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 }
 
 // backup is tael_backup.
-func (g *gateway) backup(ctx context.Context, dir string) (lsn uint64, err error) {
+func (g *gateway) backup(ctx context.Context, dir string, withCold bool) (lsn uint64, err error) {
 	g.log.Info("backing up", "to", dir)
-	b, err := g.db.Backup(ctx, dir)
+	b, err := g.db.Backup(ctx, dir, withCold)
 	if err != nil {
 		return 0, err
 	}

@@ -54,8 +54,8 @@ type Part struct {
 	Dead vector.Bitmap
 }
 
-// line is a part as the list has it.
-type line struct {
+// A Line is a part as the list has it.
+type Line struct {
 	File     string    `json:"file"`
 	Rows     int       `json:"rows"`
 	Dead     int       `json:"dead"`
@@ -160,13 +160,13 @@ func (p *Publisher) deadFiles(ctx context.Context, table string) (deadFiles, err
 
 // describe makes a part's line. The name of its file of dead rows is by their
 // hash: other rows, another file.
-func describe(table string, part Part) (line, error) {
+func describe(table string, part Part) (Line, error) {
 	m := part.Meta
 	name, ok := strings.CutPrefix(m.Name, table+"/")
 	if !ok {
-		return line{}, fmt.Errorf("part %s is not in the folder of %s", m.Name, table)
+		return Line{}, fmt.Errorf("part %s is not in the folder of %s", m.Name, table)
 	}
-	l := line{
+	l := Line{
 		File: name, Rows: m.Rows, Dead: part.Dead.Count(), Bytes: m.Bytes, Checksum: fmt.Sprintf("%016x", m.Checksum),
 		MinTime: time.Unix(0, m.MinTime).UTC(), MaxTime: time.Unix(0, m.MaxTime).UTC(),
 	}

@@ -12,7 +12,7 @@ import (
 
 // Backup is tael_backup. The server writes the files, with its own rights: only
 // who can reach its socket in the data folder may ask for that.
-func (s *Session) Backup(ctx context.Context, dir string) (lsn int64, err error) {
+func (s *Session) Backup(ctx context.Context, dir string, withCold bool) (lsn int64, err error) {
 	if s.startup.RemoteAddr.Network() != "unix" {
 		return 0, pgerr.New(pgerr.InsufficientPrivilege, "permission denied for function tael_backup").
 			WithHint("It can be called over the Unix socket in the data folder; tael-sql backup does.")
@@ -20,7 +20,7 @@ func (s *Session) Backup(ctx context.Context, dir string) (lsn int64, err error)
 	if !filepath.IsAbs(dir) {
 		return 0, pgerr.New(pgerr.InvalidName, "relative path not allowed for backup stored on server")
 	}
-	at, err := s.handler.opts.Backup(ctx, filepath.Clean(dir))
+	at, err := s.handler.opts.Backup(ctx, filepath.Clean(dir), withCold)
 	if err != nil {
 		return 0, backupError(dir, err)
 	}

@@ -30,8 +30,9 @@ type Options struct {
 	Store    *tables.Store
 	// Checkpoint makes all visible rows durable in blocks.
 	Checkpoint func(context.Context) error
-	// Backup copies the store into a folder, and gives the last LSN that it has.
-	Backup func(ctx context.Context, dir string) (lsn uint64, err error)
+	// Backup copies the store into a folder, withCold with the parts that are in
+	// an object store, and gives the last LSN that it has.
+	Backup func(ctx context.Context, dir string, withCold bool) (lsn uint64, err error)
 	// QueryMemory and TotalMemory bound what statements buffer, in bytes.
 	// Defaults: 256 MiB, 1 GiB.
 	QueryMemory, TotalMemory int64
