@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -54,19 +56,26 @@ func (db *DB) Compact(ctx context.Context, before int64) (moved []Compacted, err
 	return moved, err
 }
 
-func (db *DB) compact(ctx context.Context, before int64) ([]Compacted, error) {
-	var moved []Compacted
+func (db *DB) compact(ctx context.Context, before int64) (moved []Compacted, err error) {
 	for _, t := range db.tables {
-		rows, err := db.compactTable(ctx, t, before)
+		var rows int64
+		rows, err = db.compactTable(ctx, t, before)
 		moved = append(moved, Compacted{t.Schema.Name, rows})
 		if err == nil {
 			err = db.mergeParts(ctx, t, before)
 		}
 		if err != nil {
-			return moved, err
+			break
 		}
 	}
-	return moved, db.deleteGoneParts(ctx)
+	if errors.Is(err, object.ErrUnavailable) {
+		return moved, err
+	}
+	if listErr := db.publishLive(ctx); listErr != nil {
+		db.opts.Logger.Warn("the list of the parts that count is not up to date", "error", listErr)
+		return moved, errors.Join(err, listErr)
+	}
+	return moved, errors.Join(err, db.deleteGoneParts(ctx)) // after the list that does not name them
 }
 
 func (db *DB) compactTable(ctx context.Context, t *table, before int64) (rows int64, err error) {

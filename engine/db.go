@@ -70,7 +70,9 @@ type DB struct {
 	gone      []goneBlock
 	claimed   map[*layout.BlockMeta]bool // inputs of a compaction: these are not merged
 
-	goneParts []gonePart // the compactor's own
+	// The compactor's own.
+	goneParts []gonePart
+	live      *livePublisher
 
 	flushRequests chan flushRequest // capacity 1
 	flushWorker   *worker           // the flusher

@@ -51,6 +51,7 @@ func (db *DB) recover() error {
 	} else if err != nil {
 		return err
 	}
+	db.live = newLivePublisher(store, len(db.tables))
 	db.parts = newParts(store, db.hot, db.opts.PageCacheBytes)
 	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK
 		return fmt.Errorf("sync %s: %w", db.dir, err)

@@ -8,7 +8,7 @@
 //	hot/             Pebble, with the keys below
 //	blobs/           package blob
 //	backup.tmp/      what a backup that runs copies from
-//	cold/            parts (package cold), unless an object store holds them
+//	cold/            parts (package cold) and which rows of them count (package live), unless an object store holds them
 //
 // Keys of the hot store. Numbers are big-endian, so that keys sort by them; an
 // hour (since 1970) is stored with its sign bit flipped.
