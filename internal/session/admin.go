@@ -50,3 +50,8 @@ func backupError(dir string, err error) error {
 	e.Err = err
 	return e
 }
+
+// Administer is tael_compact and the like.
+func (s *Session) Administer(ctx context.Context, function string, args []any) ([][]any, error) {
+	return s.handler.opts.Store.Administer(ctx, function, args)
+}

@@ -1,0 +1,31 @@
+package tables
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+)
+
+// Administer does the background work that a function of an administrator asks
+// for, and gives the function's rows.
+func (s *Store) Administer(ctx context.Context, function string, args []any) ([][]any, error) {
+	switch function {
+	case "tael_compact":
+		return s.compact(ctx, pgtypes.UnixNanosFromMicros(args[0].(int64)))
+	}
+	return nil, errors.New("BUG: a function of administrators called " + function)
+}
+
+// compact moves what is older than a time into parts, rows in the memtable too.
+func (s *Store) compact(ctx context.Context, before int64) ([][]any, error) {
+	if err := s.db.Checkpoint(ctx); err != nil {
+		return nil, storageError(err)
+	}
+	moved, err := s.db.Compact(ctx, before)
+	rows := make([][]any, len(moved))
+	for i, m := range moved {
+		rows[i] = []any{m.Table, m.Rows}
+	}
+	return rows, storageError(err)
+}
