@@ -7,7 +7,7 @@
 //
 // A line of _live:
 //
-//	{"file":"7.parquet","rows":8192,"dead":2,"dead_file":"7.00c0ffee00c0ffee.dead",
+//	{"file":"2026-01-02/7.parquet","rows":8192,"dead":2,"dead_file":"2026-01-02/7.00c0ffee00c0ffee.dead",
 //	 "min_time":"2026-01-02T03:04:05.000000006Z","max_time":"…","bytes":91234,"checksum":"…"}
 //
 // Names are relative to the folder of _live. dead_file is null where no row is
@@ -137,7 +137,7 @@ func (p *Publisher) publish(ctx context.Context, table string, parts []Part) err
 	return nil
 }
 
-var deadName = regexp.MustCompile(`^[^/]+\.[0-9a-f]{16}\.dead$`)
+var deadName = regexp.MustCompile(`/[^/]+\.[0-9a-f]{16}\.dead$`)
 
 // deadFiles says what the store has, which it asks the first time.
 func (p *Publisher) deadFiles(ctx context.Context, table string) (deadFiles, error) {
@@ -146,7 +146,7 @@ func (p *Publisher) deadFiles(ctx context.Context, table string) (deadFiles, err
 	}
 	have := make(deadFiles)
 	err := p.store.List(ctx, table+"/", func(name string, _ int64) error {
-		if deadName.MatchString(strings.TrimPrefix(name, table+"/")) {
+		if deadName.MatchString(name) {
 			have[name] = true
 		}
 		return nil

@@ -27,7 +27,7 @@ import (
 func part(id, rows int, dead ...int) Part {
 	second := time.Second.Nanoseconds()
 	p := Part{Meta: &layout.PartMeta{
-		Table: 1, ID: uint64(id), Name: fmt.Sprintf("spans/%d.parquet", id), Rows: rows, Bytes: int64(rows) * 40,
+		Table: 1, ID: uint64(id), Name: fmt.Sprintf("spans/1970-01-01/%d.parquet", id), Rows: rows, Bytes: int64(rows) * 40,
 		MinTime: int64(id) * second, MaxTime: int64(id)*second + 7, Checksum: 0xabc,
 	}}
 	if len(dead) > 0 {
@@ -115,11 +115,11 @@ func TestPublish(t *testing.T) {
 		files int
 	}{
 		{nil, map[string][]int64{}, 1},
-		{[]Part{part(1, 100)}, map[string][]int64{"1.parquet": {}}, 1},
-		{[]Part{part(1, 100, 0, 63, 64, 99), part(2, 70)}, map[string][]int64{"1.parquet": {0, 63, 64, 99}, "2.parquet": {}}, 2},
-		{[]Part{part(1, 100, 0, 63, 64, 99), part(2, 70, 69)}, map[string][]int64{"1.parquet": {0, 63, 64, 99}, "2.parquet": {69}}, 3},
-		{[]Part{part(2, 70, 1, 69)}, map[string][]int64{"2.parquet": {1, 69}}, 2},
-		{[]Part{part(3, 70)}, map[string][]int64{"3.parquet": {}}, 1},
+		{[]Part{part(1, 100)}, map[string][]int64{"1970-01-01/1.parquet": {}}, 1},
+		{[]Part{part(1, 100, 0, 63, 64, 99), part(2, 70)}, map[string][]int64{"1970-01-01/1.parquet": {0, 63, 64, 99}, "1970-01-01/2.parquet": {}}, 2},
+		{[]Part{part(1, 100, 0, 63, 64, 99), part(2, 70, 69)}, map[string][]int64{"1970-01-01/1.parquet": {0, 63, 64, 99}, "1970-01-01/2.parquet": {69}}, 3},
+		{[]Part{part(2, 70, 1, 69)}, map[string][]int64{"1970-01-01/2.parquet": {1, 69}}, 2},
+		{[]Part{part(3, 70)}, map[string][]int64{"1970-01-01/3.parquet": {}}, 1},
 	} {
 		if i == 4 {
 			p = NewPublisher(s) // another process goes on with what the store has
@@ -134,7 +134,7 @@ func TestPublish(t *testing.T) {
 			t.Errorf("step %d: %s, want %d files", i, got, step.files)
 		}
 	}
-	want := `{"file":"3.parquet","rows":70,"dead":0,"dead_file":null,"min_time":"1970-01-01T00:00:03Z",` +
+	want := `{"file":"1970-01-01/3.parquet","rows":70,"dead":0,"dead_file":null,"min_time":"1970-01-01T00:00:03Z",` +
 		`"max_time":"1970-01-01T00:00:03.000000007Z","bytes":2800,"checksum":"0000000000000abc"}` + "\n"
 	if got := string(read(t, s, "spans/_live")); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
@@ -173,13 +173,13 @@ func TestFailures(t *testing.T) {
 		if !errors.Is(err, errorfs.ErrInjected) {
 			t.Fatalf("operation %d failed: %v", n, err)
 		}
-		if got := live(t, s); len(got["1.parquet"])+len(got["2.parquet"]) != 1 && len(got["1.parquet"])+len(got["2.parquet"]) != 3 {
+		if got := live(t, s); len(got["1970-01-01/1.parquet"])+len(got["1970-01-01/2.parquet"]) != 1 && len(got["1970-01-01/1.parquet"])+len(got["1970-01-01/2.parquet"]) != 3 {
 			t.Fatalf("operation %d failed: %v", n, got)
 		}
 		if err := p.Publish(context.Background(), "spans", next); err != nil {
 			t.Fatal(err)
 		}
-		if got := live(t, s); len(got["1.parquet"]) != 2 || len(got["2.parquet"]) != 1 || len(strings.Fields(files(t, s))) != 3 {
+		if got := live(t, s); len(got["1970-01-01/1.parquet"]) != 2 || len(got["1970-01-01/2.parquet"]) != 1 || len(strings.Fields(files(t, s))) != 3 {
 			t.Fatalf("after operation %d failed: %v, %s", n, got, files(t, s))
 		}
 	}
