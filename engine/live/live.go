@@ -4,16 +4,16 @@
 //
 //	_live                          the parts that count now, one JSON object on a line
 //	<part>.<16 hex digits>.dead    the rows of a part that do not, as a Parquet file
+//	_none.dead                     the same for parts of which all rows count: an empty one
 //
 // A line of _live:
 //
 //	{"file":"2026-01-02/7.parquet","rows":8192,"dead":2,"dead_file":"2026-01-02/7.00c0ffee00c0ffee.dead",
 //	 "min_time":"2026-01-02T03:04:05.000000006Z","max_time":"…","bytes":91234,"checksum":"…"}
 //
-// Names are relative to the folder of _live. dead_file is null where no row is
-// dead; else it has one column, row INT64, with the numbers of the dead rows
-// within the part's file, from 0, ascending. checksum is the xxHash64 of the
-// part's file, in hex.
+// Names are relative to the folder of _live. dead_file has one column, row
+// INT64: the numbers of the dead rows within the part's file, from 0, ascending.
+// checksum is the xxHash64 of the part's file, in hex.
 //
 // _live is replaced in one step. What it names was there before it and never
 // changes, but may go once it is replaced: a program that misses a file reads
@@ -48,6 +48,8 @@ import (
 // ListName is the name of a table's list, in the table's folder.
 const ListName = "_live"
 
+const noneDead = "_none.dead"
+
 // A Part is one that counts, with its dead rows; nil: none.
 type Part struct {
 	Meta *layout.PartMeta
@@ -59,7 +61,7 @@ type Line struct {
 	File     string    `json:"file"`
 	Rows     int       `json:"rows"`
 	Dead     int       `json:"dead"`
-	DeadFile *string   `json:"dead_file"`
+	DeadFile string    `json:"dead_file"`
 	MinTime  time.Time `json:"min_time"`
 	MaxTime  time.Time `json:"max_time"`
 	Bytes    int64     `json:"bytes"`
@@ -103,16 +105,14 @@ func (p *Publisher) publish(ctx context.Context, table string, parts []Part) err
 		if err != nil {
 			return err
 		}
-		if l.DeadFile != nil {
-			name := table + "/" + *l.DeadFile
-			named[name] = true
-			if !have[name] {
-				write := func(w io.Writer) error { return writeDead(w, part.Dead, l.Dead) }
-				if _, err := p.store.Put(ctx, name, write); err != nil {
-					return err
-				}
-				have[name] = true
+		name := table + "/" + l.DeadFile
+		named[name] = true
+		if !have[name] {
+			write := func(w io.Writer) error { return writeDead(w, part.Dead, l.Dead) }
+			if _, err := p.store.Put(ctx, name, write); err != nil {
+				return err
 			}
+			have[name] = true
 		}
 		if err := enc.Encode(l); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (p *Publisher) publish(ctx context.Context, table string, parts []Part) err
 	return nil
 }
 
-var deadName = regexp.MustCompile(`/[^/]+\.[0-9a-f]{16}\.dead$`)
+var deadName = regexp.MustCompile(`/([^/]+\.[0-9a-f]{16}|_none)\.dead$`)
 
 // deadFiles says what the store has, which it asks the first time.
 func (p *Publisher) deadFiles(ctx context.Context, table string) (deadFiles, error) {
@@ -167,7 +167,7 @@ func describe(table string, part Part) (Line, error) {
 		return Line{}, fmt.Errorf("part %s is not in the folder of %s", m.Name, table)
 	}
 	l := Line{
-		File: name, Rows: m.Rows, Dead: part.Dead.Count(), Bytes: m.Bytes, Checksum: fmt.Sprintf("%016x", m.Checksum),
+		File: name, Rows: m.Rows, Dead: part.Dead.Count(), DeadFile: noneDead, Bytes: m.Bytes, Checksum: fmt.Sprintf("%016x", m.Checksum),
 		MinTime: time.Unix(0, m.MinTime).UTC(), MaxTime: time.Unix(0, m.MaxTime).UTC(),
 	}
 	if l.Dead > 0 {
@@ -176,8 +176,7 @@ func describe(table string, part Part) (Line, error) {
 		for _, w := range part.Dead {
 			_, _ = sum.Write(binary.LittleEndian.AppendUint64(nil, w)) // it never fails
 		}
-		dead := fmt.Sprintf("%s.%016x.dead", strings.TrimSuffix(name, path.Ext(name)), sum.Sum64())
-		l.DeadFile = &dead
+		l.DeadFile = fmt.Sprintf("%s.%016x.dead", strings.TrimSuffix(name, path.Ext(name)), sum.Sum64())
 	}
 	return l, nil
 }
@@ -198,6 +197,9 @@ func writeDead(w io.Writer, dead vector.Bitmap, count int) error {
 	}
 	out := file.NewParquetWriter(w, root, file.WithWriterProps(parquet.NewWriterProperties(
 		parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.DeltaBinaryPacked))))
+	if count == 0 {
+		return out.Close()
+	}
 	group := out.AppendRowGroup()
 	column, err := group.NextColumn()
 	if err != nil {
