@@ -207,8 +207,8 @@ func (c *checker) objects(t *table, m tableManifest) error {
 			c.note("%s names %s, which is in no manifest", list, name)
 		case ref.meta.Bytes != l.Bytes || fmt.Sprintf("%016x", ref.meta.Checksum) != l.Checksum || ref.meta.Rows != l.Rows:
 			c.problem("%s says of %s what its manifest entry does not", list, name)
-		case l.DeadFile != nil && !there[t.Schema.Name+"/"+*l.DeadFile]:
-			c.problem("%s names %s, which is missing", list, *l.DeadFile)
+		case !there[t.Schema.Name+"/"+l.DeadFile]:
+			c.problem("%s names %s, which is missing", list, l.DeadFile)
 		case ref.deadCount != l.Dead:
 			c.note("%s says that %d rows of %s are dead, its deletion vector %d", list, l.Dead, name, ref.deadCount)
 		}
