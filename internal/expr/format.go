@@ -19,5 +19,6 @@ func formattingFunctions() map[string]impl {
 		"to_char(float4,text)":   numberToChar(floatDigits(6)),
 		"to_char(float8,text)":   numberToChar(floatDigits(15)),
 		"to_char(numeric,text)":  numberToChar[*apd.Decimal](numericDigits),
+		"to_number(text,text)":   fn2(toNumber),
 	}
 }

@@ -273,6 +273,9 @@ func powerNumeric(x, y *apd.Decimal) (any, error) {
 		scale = clampScale(scale, y)
 	}
 	if n, err := y.Int64(); err == nil && integral {
+		if n == int64(int32(n)) {
+			scale = clampScale(16, x)
+		}
 		if n == 1 {
 			return pgtypes.NumericRound(x, scale), nil
 		}
