@@ -1,63 +1,217 @@
 package cold
 
 import (
+	"encoding/binary"
 	"io"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+	"github.com/apache/arrow-go/v18/parquet/schema"
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/tael-sql/tael-sql/engine/layout"
-	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// A Part reads one part. It is safe for concurrent use.
+// A Part reads one part. It keeps where its pages are, and nothing else; it is
+// safe for concurrent use.
 type Part struct {
-	spec  *Spec
-	meta  *layout.PartMeta
-	cache *Cache
+	spec    *Spec
+	meta    *layout.PartMeta
+	cache   *Cache
+	file    io.ReaderAt
+	columns *columns
+	groups  [][]columnChunk // by row group and leaf
+	held    int64
 }
 
-// Open reads the footer and the offset index.
-func Open(_ io.ReaderAt, _ int64, spec *Spec, meta *layout.PartMeta, cache *Cache) (*Part, error) {
-	return &Part{spec, meta, cache}, errUnfinished
+// A columnChunk says where the pages of a column are in a row group.
+type columnChunk struct {
+	missing    bool  // the file does not have the column
+	empty      bool  // it has no value, only NULLs and empty rows
+	values     int64 // NULLs and empty rows included
+	encoding   parquet.Encoding
+	dictionary location
+	pages      []location // by chunk of the row group
+}
+
+type location struct {
+	offset int64
+	size   int32
+}
+
+// Open reads the footer and the offset index. spec and meta must be those that
+// the part was written with and that Writer.Close gave.
+func Open(r io.ReaderAt, size int64, spec *Spec, meta *layout.PartMeta, cache *Cache) (*Part, error) {
+	const trailer = 8 // length of the footer and magic
+	if size != meta.Bytes || meta.Tail < trailer || meta.Tail > size {
+		return nil, corrupt("%s has %d bytes, expected %d", meta.Name, size, meta.Bytes)
+	}
+	if meta.ChunkRows != spec.chunkRows() {
+		return nil, corrupt("%s has chunks of %d rows", meta.Name, meta.ChunkRows)
+	}
+	tail := make([]byte, meta.Tail)
+	if n, err := r.ReadAt(tail, size-meta.Tail); n < len(tail) {
+		return nil, err
+	}
+	if xxhash.Sum64(tail) != meta.TailChecksum {
+		return nil, corrupt("%s: checksum of the footer at %d", meta.Name, size-meta.Tail)
+	}
+	length := int64(binary.LittleEndian.Uint32(tail[len(tail)-trailer:]))
+	if length > meta.Tail-trailer {
+		return nil, corrupt("%s: footer of %d bytes", meta.Name, length)
+	}
+	footer, err := metadata.NewFileMetaData(tail[meta.Tail-trailer-length:meta.Tail-trailer], nil)
+	if err != nil {
+		return nil, corrupt("%s: footer: %v", meta.Name, err)
+	}
+	p := &Part{spec: spec, meta: meta, cache: cache, file: r}
+	if err := p.directory(footer, tail); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// directory notes where the pages are.
+func (p *Part) directory(footer *metadata.FileMetaData, tail []byte) error {
+	kv := footer.KeyValueMetadata()
+	if v := kv.FindValue(versionName); v == nil || *v != version {
+		return corrupt("%s is of another version than %s", p.meta.Name, version)
+	}
+	frequent := kv.FindValue(frequentName)
+	if frequent == nil {
+		return corrupt("%s names no frequent keys", p.meta.Name)
+	}
+	keys, err := parseFrequent(*frequent)
+	if err != nil {
+		return err
+	}
+	if p.columns, err = newColumns(p.spec, keys); err != nil {
+		return err
+	}
+	numbers := make(map[string]int) // of the columns of the file
+	for i := range footer.Schema.NumColumns() {
+		numbers[footer.Schema.Column(i).Path()] = i
+	}
+	full := GroupChunks * p.meta.ChunkRows
+	if n := (p.meta.Rows + full - 1) / full; n != footer.NumRowGroups() {
+		return corrupt("%s has %d row groups, expected %d", p.meta.Name, footer.NumRowGroups(), n)
+	}
+	for g := range footer.NumRowGroups() {
+		group := footer.RowGroup(g)
+		rows := min(full, p.meta.Rows-g*full)
+		if group.NumRows() != int64(rows) {
+			return corrupt("%s: row group %d has %d rows, expected %d", p.meta.Name, g, group.NumRows(), rows)
+		}
+		chunks := make([]columnChunk, len(p.columns.leaves))
+		for i, l := range p.columns.leaves {
+			n, ok := numbers[l.path]
+			if !ok {
+				chunks[i] = columnChunk{missing: true, empty: true}
+				continue
+			}
+			if !sameColumn(footer.Schema.Column(n), l) {
+				return corrupt("%s: column %q is of another type", p.meta.Name, l.path)
+			}
+			c, err := group.ColumnChunk(n)
+			if err != nil {
+				return corrupt("%s: column %q: %v", p.meta.Name, l.path, err)
+			}
+			if chunks[i], err = p.columnChunk(c, tail, rows); err != nil {
+				return err
+			}
+			p.held += 64 + 16*int64(len(chunks[i].pages))
+		}
+		p.groups = append(p.groups, chunks)
+	}
+	p.held += 256 * int64(len(p.columns.leaves))
+	return nil
+}
+
+func sameColumn(c *schema.Column, l leaf) bool {
+	return c.PhysicalType() == l.typ && (l.typ != parquet.Types.FixedLenByteArray || c.TypeLength() == l.width) &&
+		int(c.MaxDefinitionLevel()) == l.def && int(c.MaxRepetitionLevel()) == l.rep
+}
+
+func (p *Part) columnChunk(c *metadata.ColumnChunkMetaData, tail []byte, rows int) (columnChunk, error) {
+	bad := func(what string) (columnChunk, error) {
+		return columnChunk{}, corrupt("%s: column %q: %s", p.meta.Name, c.PathInSchema(), what)
+	}
+	out := columnChunk{encoding: -1, values: c.NumValues()}
+	if c.Compression() != compress.Codecs.Zstd {
+		return bad("compression")
+	}
+	for _, s := range c.EncodingStats() {
+		if s.PageType == dataPage {
+			if out.encoding >= 0 && out.encoding != s.Encoding {
+				return bad("several encodings")
+			}
+			out.encoding = s.Encoding
+		}
+	}
+	if stats, err := c.Statistics(); err == nil && stats != nil {
+		out.empty = stats.HasNullCount() && stats.NullCount() == c.NumValues()
+	}
+	start := p.meta.Bytes - p.meta.Tail // where the pages end
+	at := c.GetOffsetIndexLocation()
+	if at == nil || at.Offset < start || at.Length < 0 || at.Offset+int64(at.Length) > p.meta.Bytes {
+		return bad("no offset index")
+	}
+	index := metadata.NewOffsetIndex(tail[at.Offset-start:at.Offset-start+int64(at.Length)], nil, nil)
+	for k, page := range index.GetPageLocations() {
+		if page.FirstRowIndex != int64(k*p.meta.ChunkRows) || page.Offset < 4 || page.CompressedPageSize < 0 || page.Offset+int64(page.CompressedPageSize) > start {
+			return bad("offset index")
+		}
+		out.pages = append(out.pages, location{page.Offset, page.CompressedPageSize})
+	}
+	if len(out.pages) != (rows+p.meta.ChunkRows-1)/p.meta.ChunkRows {
+		return bad("offset index")
+	}
+	if c.HasDictionaryPage() {
+		from := c.DictionaryPageOffset()
+		if from < 4 || from >= out.pages[0].offset {
+			return bad("dictionary")
+		}
+		out.dictionary = location{from, int32(out.pages[0].offset - from)}
+	}
+	return out, nil
 }
 
 // Chunks gives the number of chunks.
 func (p *Part) Chunks() int { return p.meta.Chunks() }
 
 // Held gives the bytes of memory that the open part holds.
-func (p *Part) Held() int64 { return 0 }
+func (p *Part) Held() int64 { return p.held }
+
+// Close forgets what the cache has of the part. Columns that were read stay.
+func (p *Part) Close() { p.cache.drop(p) }
 
 // Verify checks and decodes every page.
-func (p *Part) Verify() error { return errUnfinished }
-
-// Chunk gives a chunk; nothing is read.
-func (p *Part) Chunk(k int) *Chunk { return &Chunk{part: p, k: k} }
-
-// A Chunk reads a run of rows of a part. It is safe for concurrent use.
-type Chunk struct {
-	part *Part
-	k    int
+func (p *Part) Verify() error {
+	for k := range p.Chunks() {
+		c := p.Chunk(k)
+		for i := range p.spec.Schema.Fields {
+			if _, err := c.Column(i); err != nil {
+				return err
+			}
+		}
+		if _, err := c.RowNumbers(); err != nil {
+			return err
+		}
+		if _, err := c.LSNs(); err != nil {
+			return err
+		}
+		for i := range p.columns.leaves {
+			if g := p.groups[k/GroupChunks]; !g[i].missing {
+				if _, err := c.page(i); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
-// Rows gives the number of rows.
-func (c *Chunk) Rows() int {
-	size := c.part.spec.chunkRows()
-	return min(size, c.part.meta.Rows-c.k*size)
-}
-
-// Bytes gives how many bytes were read of the file so far.
-func (c *Chunk) Bytes() int64 { return 0 }
-
-// Column decodes a field of the schema.
-func (c *Chunk) Column(_ int) (*vector.Column, error) { return nil, errUnfinished }
-
-// Key decodes one attribute of a Map field as ->> gives it: a String column
-// with a dictionary, NULL where the row lacks the attribute or has null.
-func (c *Chunk) Key(_ int, _ string) (*vector.Column, error) { return nil, errUnfinished }
-
-// Few decodes a field of a few rows, given in ascending order.
-func (c *Chunk) Few(_ int, _ []int32) (*vector.Column, error) { return nil, errUnfinished }
-
-// RowNumbers decodes the rows' running numbers within the table.
-func (c *Chunk) RowNumbers() (*vector.Column, error) { return nil, errUnfinished }
-
-// LSNs decodes the LSNs of the rows' records.
-func (c *Chunk) LSNs() (*vector.Column, error) { return nil, errUnfinished }
+// mixed reports whether rows of a row group have a frequent key in the map.
+func (k frequentKey) mixed(group int) bool { return slices.Contains(k.Else, group) }

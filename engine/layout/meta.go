@@ -209,6 +209,16 @@ func (d *decoder) uvarint() uint64 {
 	return n
 }
 
+func (d *decoder) uint64() uint64 {
+	if len(d.buf) < 8 {
+		d.fail()
+		return 0
+	}
+	n := binary.LittleEndian.Uint64(d.buf)
+	d.buf = d.buf[8:]
+	return n
+}
+
 func (d *decoder) varint() int64 {
 	n, size := binary.Varint(d.buf)
 	if size <= 0 {

@@ -10,7 +10,7 @@ import (
 // Encoded, with the numbers of encoding/binary: version uint8 · table uint8 ·
 // level uint8 · id, rows, bytes, chunk rows, least and greatest LSN, least and
 // greatest row number uvarint · least and greatest time varint · checksum
-// uint64 little-endian · name as text · zones as in a BlockMeta · crc uint32
+// uint64 little-endian · tail uvarint · checksum of the tail uint64 · name as text · zones as in a BlockMeta · crc uint32
 // little-endian, the CRC-32C of what stands before it.
 type PartMeta struct {
 	Table            uint8
@@ -24,6 +24,8 @@ type PartMeta struct {
 	MinLSN, MaxLSN   uint64
 	MinRow, MaxRow   uint64 // running numbers
 	Checksum         uint64 // xxHash64 of the file
+	Tail             int64  // bytes behind the row groups: page index and footer
+	TailChecksum     uint64 // xxHash64 of these
 	Zones            map[string]Zone
 }
 
@@ -44,6 +46,7 @@ func (m *PartMeta) Append(dst []byte) []byte {
 	}
 	dst = binary.AppendVarint(binary.AppendVarint(dst, m.MinTime), m.MaxTime)
 	dst = binary.LittleEndian.AppendUint64(dst, m.Checksum)
+	dst = binary.LittleEndian.AppendUint64(binary.AppendUvarint(dst, uint64(m.Tail)), m.TailChecksum)
 	dst = appendZones(appendText(dst, m.Name), m.Zones)
 	return appendChecksum(dst, start)
 }
@@ -60,11 +63,8 @@ func DecodePartMeta(raw []byte) (*PartMeta, error) {
 		MinLSN: d.uvarint(), MaxLSN: d.uvarint(), MinRow: d.uvarint(), MaxRow: d.uvarint(),
 		MinTime: d.varint(), MaxTime: d.varint(),
 	}
-	if len(d.buf) < 8 {
-		return nil, corrupt("manifest entry of a part")
-	}
-	m.Checksum = binary.LittleEndian.Uint64(d.buf)
-	d.buf = d.buf[8:]
+	m.Checksum = d.uint64()
+	m.Tail, m.TailChecksum = int64(d.uvarint()), d.uint64()
 	m.Name, m.Zones = d.text(), d.zones()
 	if d.bad || len(d.buf) != 0 || m.Rows < 1 || m.Rows > math.MaxInt32 || m.ChunkRows < 1 {
 		return nil, corrupt("manifest entry of a part")

@@ -1,6 +1,9 @@
 package otlp
 
-import "github.com/tael-sql/tael-sql/internal/vector"
+import (
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
+)
 
 // MappingVersion is the version of the mapping from OTLP bodies to rows, as
 // WAL records carry it.
@@ -84,7 +87,7 @@ var (
 			{Name: "observed_time_unix_nano", Kind: vector.Int64, Nullable: true},
 			{Name: "flags", Kind: vector.Int64},
 			{Name: "dropped_attributes_count", Kind: vector.Int64},
-			{Name: "body_ext", Kind: vector.String, Nullable: true}, // bytea
+			{Name: "body_ext", Kind: vector.String, Nullable: true, Bytes: true}, // bytea
 		},
 		originFields,
 		[]vector.Field{
@@ -118,17 +121,17 @@ var (
 			{Name: "sum", Kind: vector.Float, Nullable: true},
 			{Name: "min", Kind: vector.Float, Nullable: true},
 			{Name: "max", Kind: vector.Float, Nullable: true},
-			{Name: "bucket_counts", Kind: vector.Any, Nullable: true},   // int8[]
-			{Name: "explicit_bounds", Kind: vector.Any, Nullable: true}, // float8[]
+			{Name: "bucket_counts", Kind: vector.Any, Nullable: true, Elem: pgtypes.Int8},
+			{Name: "explicit_bounds", Kind: vector.Any, Nullable: true, Elem: pgtypes.Float8},
 			{Name: "scale", Kind: vector.Int64, Nullable: true},
 			{Name: "zero_count", Kind: vector.Int64, Nullable: true},
 			{Name: "zero_threshold", Kind: vector.Float, Nullable: true},
 			{Name: "positive_offset", Kind: vector.Int64, Nullable: true},
-			{Name: "positive_bucket_counts", Kind: vector.Any, Nullable: true}, // int8[]
+			{Name: "positive_bucket_counts", Kind: vector.Any, Nullable: true, Elem: pgtypes.Int8},
 			{Name: "negative_offset", Kind: vector.Int64, Nullable: true},
-			{Name: "negative_bucket_counts", Kind: vector.Any, Nullable: true}, // int8[]
-			{Name: "quantiles", Kind: vector.Any, Nullable: true},              // float8[]
-			{Name: "quantile_values", Kind: vector.Any, Nullable: true},        // float8[]
+			{Name: "negative_bucket_counts", Kind: vector.Any, Nullable: true, Elem: pgtypes.Int8},
+			{Name: "quantiles", Kind: vector.Any, Nullable: true, Elem: pgtypes.Float8},
+			{Name: "quantile_values", Kind: vector.Any, Nullable: true, Elem: pgtypes.Float8},
 			{Name: "exemplars", Kind: vector.String},
 			{Name: "metadata", Kind: vector.String, Nullable: true},
 			{Name: "series_id", Kind: vector.String, Filter: true},
@@ -149,7 +152,7 @@ var originFields = []vector.Field{
 	{Name: "scope_schema_url", Kind: vector.String, Nullable: true},
 	{Name: "scope_attributes", Kind: vector.String, Nullable: true},
 	{Name: "scope_dropped_attributes_count", Kind: vector.Int64, Nullable: true},
-	{Name: "attributes_ext", Kind: vector.String, Nullable: true}, // bytea
+	{Name: "attributes_ext", Kind: vector.String, Nullable: true, Bytes: true}, // bytea
 	{Name: "source", Kind: vector.String},
 	{Name: "ingested_at_unix_nano", Kind: vector.Int64},
 	{Name: "service_namespace", Kind: vector.String, Nullable: true, Filter: true},

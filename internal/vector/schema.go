@@ -1,5 +1,7 @@
 package vector
 
+import "github.com/tael-sql/tael-sql/internal/pgtypes"
+
 // A Field describes one stored column of a table.
 type Field struct {
 	Name     string
@@ -8,6 +10,10 @@ type Field struct {
 	Nullable bool
 	Filter   bool // blocks keep a value filter of it, so that equality prunes
 	Tokens   bool // blocks keep a token filter of its words
+	Bytes    bool // String: raw bytes, not text
+
+	// Elem is the type of the elements of an array, if it is the same for all.
+	Elem pgtypes.OID
 }
 
 // A Schema is the stored columns of a table, in order. It never changes.
