@@ -62,7 +62,10 @@ var builtins = sync.OnceValue(func() *builtinTable {
 	}
 	for _, a := range expr.AllAggregates() {
 		set := byte('n')
-		if a.OrderedSet {
+		switch {
+		case a.Hypothetical:
+			set = 'h'
+		case a.OrderedSet:
 			set = 'o'
 		}
 		f := &expr.Func{

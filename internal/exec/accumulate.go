@@ -73,7 +73,7 @@ func (f *filtered) merge(other accumulator, ids []uint32, groups int) error {
 
 // arguments gives the expressions whose values a call's state is given.
 func arguments(call *expr.AggCall) []expr.Expr {
-	if !call.Agg.OrderedSet || len(call.Args) == len(call.Agg.Args) {
+	if !call.Agg.OrderedSet || call.Agg.Hypothetical || len(call.Args) == len(call.Agg.Args) {
 		return call.Args
 	}
 	args := slices.Clone(call.Args)

@@ -34,6 +34,10 @@ func aggregateImpls() map[string]func(*AggCall) AggState {
 		"percentile_disc(float8,anyelement)":  func(c *AggCall) AggState { return newPercentile(c, false) },
 		"percentile_disc(_float8,anyelement)": func(c *AggCall) AggState { return newPercentile(c, false) },
 		"mode(anyelement)":                    func(c *AggCall) AggState { return &modeState{call: c} },
+		"rank(any)":                           newRank,
+		"dense_rank(any)":                     newRank,
+		"percent_rank(any)":                   newRank,
+		"cume_dist(any)":                      newRank,
 	}
 	for _, t := range []string{"int2", "int4", "int8", "numeric", "float4", "float8", "interval"} {
 		m["sum("+t+")"] = func(c *AggCall) AggState { return &sumState{call: c} }

@@ -113,6 +113,9 @@ type Aggregate struct {
 	Variadic   bool
 	OrderedSet bool // WITHIN GROUP: Args are the direct ones, then the sorted one
 	Direct     int  // how many of Args are direct
+	// Hypothetical: OrderedSet, and there are as many direct arguments as sorted
+	// ones, of the same types.
+	Hypothetical bool
 	Result     pgtypes.OID
 	// New makes the state of one group. typ is the resolved result type.
 	New     func(call *AggCall) AggState

@@ -217,7 +217,7 @@ func (r *registryTables) addAggregate(f []string) {
 	}
 	a := &Aggregate{
 		Name: f[2], OID: pgtypes.OID(number(f[1])), Args: typesNamed(f[3]), Result: typeNamed(f[4]),
-		OrderedSet: f[5] == "o", Direct: number(f[6]), Variadic: f[7] != "", New: build, Comment: f[8],
+		OrderedSet: f[5] != "n", Hypothetical: f[5] == "h", Direct: number(f[6]), Variadic: f[7] != "", New: build, Comment: f[8],
 	}
 	if f[7] != "" {
 		a.Args[len(a.Args)-1] = typeNamed(f[7])

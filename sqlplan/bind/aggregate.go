@@ -76,6 +76,9 @@ func (s *scope) aggregateCall(n *pg.FuncCall, shown string, overloads []*expr.Ag
 	if len(a.names) > 0 {
 		b.fail(n.Location, pgerr.FeatureNotSupported, "aggregates cannot use named arguments")
 	}
+	if n.AggWithinGroup && overloads[0].Hypothetical {
+		s.hypothetical(n, &a, shown)
+	}
 	agg := b.chooseAggregate(overloads, a, n, shown)
 	if n.AggWithinGroup && !agg.OrderedSet {
 		b.fail(n.Location, pgerr.WrongObjectType, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", shown)
@@ -136,6 +139,23 @@ func (s *scope) aggregateCall(n *pg.FuncCall, shown string, overloads []*expr.Ag
 	}
 	place.checkAggregate(b, place == s, n.Location)
 	return b.mark(owner.addAggregate(call, shown), n.Location)
+}
+
+// hypothetical gives the direct arguments of a hypothetical-set aggregate the
+// types of the sorted ones.
+func (s *scope) hypothetical(n *pg.FuncCall, a *arguments, shown string) {
+	b := s.b
+	direct := len(n.Args)
+	if direct != len(n.AggOrder) {
+		panic(pgerr.New(pgerr.UndefinedFunction, "function %s does not exist", a.signature(shown)).
+			WithHint("To use the hypothetical-set aggregate %s, the number of hypothetical direct arguments (here %d) must match the number of ordering columns (here %d).",
+				shown, direct, len(n.AggOrder)).At(b.at(n.Location)))
+	}
+	for i := range direct {
+		pair := []expr.Expr{a.list[direct+i], a.list[i]}
+		b.unify(pair, []int32{exprLocation(n.AggOrder[i].GetSortBy().Node), exprLocation(n.Args[i])}, "WITHIN GROUP")
+		a.list[direct+i], a.list[i] = pair[0], pair[1]
+	}
 }
 
 // aggregateOrder binds ORDER BY inside the call, or takes that of WITHIN GROUP

@@ -81,7 +81,7 @@ func (s *scope) funcCall(n *pg.FuncCall) expr.Expr {
 		ranks = expr.Windows(name)
 	}
 	switch {
-	case len(ranks) > 0 && !n.AggWithinGroup:
+	case len(ranks) > 0 && !n.AggWithinGroup && (n.Over != nil || len(n.Args) == 0 || len(aggs) == 0):
 		return s.rankCall(n, shown, ranks)
 	case len(aggs) > 0:
 		return s.aggregateCall(n, shown, aggs)

@@ -14,6 +14,8 @@ import (
 type grouping struct {
 	aggs  []AggItem
 	byKey map[string]int // aggs by their canonical text
+
+	direct bool // the expression in hand is a direct argument of an ordered-set aggregate
 	keys  []groupKey
 	sets  [][]int // places in keys; nil: one set of all keys
 	any   bool    // GROUP BY stands there, even an empty one
@@ -239,6 +241,15 @@ func (s *scope) aggregate(input Node, targets []target, having *expr.Expr) Node 
 		}
 		agg.Grouping = g.bits
 	}
+	for _, a := range g.aggs {
+		if a.Call.Agg.OrderedSet {
+			g.direct = true
+			for _, e := range a.Call.Args[:len(a.Call.Args)-len(a.Call.OrderBy)] {
+				s.overGroups(e)
+			}
+			g.direct = false
+		}
+	}
 	for i := range targets {
 		targets[i].expr = s.overGroups(targets[i].expr)
 	}
@@ -318,7 +329,11 @@ func (s *scope) overGroupsIn(e expr.Expr, inSubquery bool) expr.Expr {
 			if sub {
 				message = "subquery uses ungrouped column \"%s\" from outer query"
 			}
-			panic(pgerr.New(pgerr.GroupingError, message, s.shownName(c)).At(s.b.locs[c]))
+			problem := pgerr.New(pgerr.GroupingError, message, s.shownName(c))
+			if g.direct {
+				problem = problem.WithDetail("Direct arguments of an ordered-set aggregate must use only grouped columns.")
+			}
+			panic(problem.At(s.b.locs[c]))
 		})
 	}
 	return walk(e, inSubquery)
