@@ -116,7 +116,7 @@ type Aggregate struct {
 	// Hypothetical: OrderedSet, and there are as many direct arguments as sorted
 	// ones, of the same types.
 	Hypothetical bool
-	Result     pgtypes.OID
+	Result       pgtypes.OID
 	// New makes the state of one group. typ is the resolved result type.
 	New     func(call *AggCall) AggState
 	Comment string

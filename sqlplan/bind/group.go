@@ -16,10 +16,10 @@ type grouping struct {
 	byKey map[string]int // aggs by their canonical text
 
 	direct bool // the expression in hand is a direct argument of an ordered-set aggregate
-	keys  []groupKey
-	sets  [][]int // places in keys; nil: one set of all keys
-	any   bool    // GROUP BY stands there, even an empty one
-	bits  *Column // which keys a row was not grouped by
+	keys   []groupKey
+	sets   [][]int // places in keys; nil: one set of all keys
+	any    bool    // GROUP BY stands there, even an empty one
+	bits   *Column // which keys a row was not grouped by
 }
 
 type groupKey struct {
