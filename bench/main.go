@@ -32,6 +32,7 @@ type options struct {
 	only    string
 	data    string
 	alone   bool
+	cold    bool
 	profile string
 }
 
@@ -46,6 +47,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "comma-separated names of the queries to run")
 	flag.StringVar(&o.data, "data", "", "folder to keep the data in; what it holds already is not sent again")
 	flag.BoolVar(&o.alone, "alone", false, "run without DuckDB: times of the engine, nothing compared")
+	flag.BoolVar(&o.cold, "cold", true, "ask again with all rows in parts, also of DuckDB over the same Parquet files")
 	flag.StringVar(&o.profile, "cpuprofile", "", "file for a profile of look-ups and queries")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
@@ -89,21 +91,45 @@ func run(ctx context.Context, o options) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	var peer *duck
+	if !o.alone {
+		if peer, err = openDuck(workers); err != nil {
+			return err
+		}
+		defer func() { _ = peer.close() }()
+		if err := peer.load(ctx, data); err != nil {
+			return fmt.Errorf("load DuckDB: %w", err)
+		}
+	}
+	if _, blocks := us.placement(); blocks > 0 {
+		fmt.Println("With the rows in hot blocks")
+		if err := lookUps(ctx, us, data); err != nil {
+			return err
+		}
+		if err := ask(ctx, o, us, peer, "DuckDB"); err != nil {
+			return err
+		}
+	}
+	if !o.cold {
+		return nil
+	}
+	if err := us.compact(ctx); err != nil {
+		return err
+	}
+	fmt.Println("With the rows in cold parts")
 	if err := lookUps(ctx, us, data); err != nil {
 		return err
 	}
-	if o.alone {
-		return ask(ctx, o, us, nil)
+	if peer == nil {
+		return ask(ctx, o, us, nil, "")
 	}
-	peer, err := openDuck(workers)
-	if err != nil {
+	if err := ask(ctx, o, us, peer, "DuckDB"); err != nil {
 		return err
 	}
-	defer func() { _ = peer.close() }()
-	if err := peer.load(ctx, data); err != nil {
-		return fmt.Errorf("load DuckDB: %w", err)
+	if err := peer.readParts(us); err != nil {
+		return err
 	}
-	return ask(ctx, o, us, peer)
+	return ask(ctx, o, us, peer, "on parts")
 }
 
 // ingestAll sends the three signals and prints how it went.
@@ -186,8 +212,8 @@ func lookUps(ctx context.Context, us *ours, data workload.Data) error {
 
 // ask runs the queries on both engines. A difference is an error, after all
 // queries have run.
-func ask(ctx context.Context, o options, us *ours, peer *duck) error {
-	fmt.Printf("%-4s %-40s %10s %10s %7s\n", "", "median of "+fmt.Sprint(o.rounds), "tael-sql", "DuckDB", "ratio")
+func ask(ctx context.Context, o options, us *ours, peer *duck, name string) error {
+	fmt.Printf("%-4s %-40s %10s %10s %7s\n", "", "median of "+fmt.Sprint(o.rounds), "tael-sql", name, "ratio")
 	var wrong []error
 	logs, n := 0.0, 0
 	for _, q := range queries() {
@@ -233,7 +259,7 @@ func ask(ctx context.Context, o options, us *ours, peer *duck) error {
 	if peer == nil {
 		return nil
 	}
-	fmt.Println("every value is the same on both engines")
+	fmt.Print("every value is the same on both engines\n\n")
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 
 // ours is the engine with its SQL, in this process, below the wire.
 type ours struct {
+	dir     string
 	db      *engine.DB
 	store   *tables.Store
 	catalog *catalog.Catalog
@@ -43,7 +44,7 @@ func openOurs(dir string, workers int) (*ours, error) {
 	}
 	cat := catalog.New("tael", "tael")
 	tables.Register(cat)
-	return &ours{db: db, store: tables.NewStore(db), catalog: cat, workers: workers}, nil
+	return &ours{dir: dir, db: db, store: tables.NewStore(db), catalog: cat, workers: workers}, nil
 }
 
 // run plans and runs a query, and gives its rows as text; with discard it only

@@ -21,7 +21,7 @@ import (
 //	       db  =========|          bank ============|
 //	                                   kafka ==================|
 //
-// The same statements give the same rows in the memtable and in blocks.
+// The same statements give the same rows in the memtable, in blocks and in parts.
 func TestCheckout(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	g := testGateway(t, dir)
@@ -38,16 +38,14 @@ func TestCheckout(t *testing.T) {
 		VALUES ('1', '0AF7651916cd43dd8448eb211c80319c', '00000000000000c1', 'ann', 'card of a tester', '2023-11-14 23:00:00Z')`); out != "INSERT 0 1\n" {
 		t.Fatal(out)
 	}
-	for _, placement := range []string{"memtable", "blocks"} {
+	for _, placement := range placements {
 		datadriven.Walk(t, "testdata/checkout/sql", func(t *testing.T, path string) {
 			datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string { return ask(conn, d.Input) })
 		})
 		if t.Failed() {
 			t.Fatalf("with the data in the placement %q", placement)
 		}
-		if out := ask(conn, "CHECKPOINT"); out != "CHECKPOINT\n" {
-			t.Fatal(out)
-		}
+		move(t, g, placement)
 	}
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec} {
 		var spans, depth int64

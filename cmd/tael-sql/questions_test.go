@@ -18,7 +18,7 @@ var rewriteDocs = flag.Bool("rewrite-docs", false, "put what the questions answe
 var sqlBlock = regexp.MustCompile("(?s)```sql\n(.*?)\n```\n(?:\n```text\n(.*?)```\n)?")
 
 // The answers in docs/questions.md are what the gateway gives, with the rows in
-// the memtable and in blocks.
+// the memtable, in blocks and in parts.
 func TestQuestions(t *testing.T) {
 	const path = "../../docs/questions.md"
 	doc, err := os.ReadFile(path)
@@ -36,7 +36,7 @@ func TestQuestions(t *testing.T) {
 	if out := ask(conn, string(data)); !strings.HasSuffix(out, "INSERT 0 390\n") {
 		t.Fatal(out)
 	}
-	for _, placement := range []string{"memtable", "blocks"} {
+	for _, placement := range placements {
 		n := 0
 		now := sqlBlock.ReplaceAllStringFunc(string(doc), func(block string) string {
 			n++
@@ -56,9 +56,7 @@ func TestQuestions(t *testing.T) {
 			}
 			return
 		}
-		if out := ask(conn, "CHECKPOINT"); out != "CHECKPOINT\n" {
-			t.Fatal(out)
-		}
+		move(t, g, placement)
 	}
 }
 

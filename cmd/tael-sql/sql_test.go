@@ -122,7 +122,7 @@ func ask(conn *pgx.Conn, sql string) string {
 }
 
 // The statements of testdata/sql give the same rows with the data in the
-// memtable, in blocks, mixed, and after a restart.
+// memtable, in blocks, in parts, mixed, and after a restart.
 func TestSQL(t *testing.T) {
 	files := needIncident(t)
 	dir := filepath.Join(t.TempDir(), "data")
@@ -161,10 +161,16 @@ func TestSQL(t *testing.T) {
 	}
 	walk("blocks")
 	send(files[0]) // the traces again: every span replaces itself
-	walk("mixed")
+	walk("memtable and blocks")
+	move(t, g, "blocks")
+	walk("parts")
+	send(files[0])
+	walk("memtable and parts")
 	stopGateway(t, g, dir)
 	g = testGateway(t, dir)
-	walk("restarted")
+	walk("blocks and parts, after a restart")
+	move(t, g, "blocks")
+	walk("parts, merged")
 	stopGateway(t, g, dir)
 }
 
