@@ -33,7 +33,9 @@ func (db *DB) runCompactor(ctx context.Context) {
 		case <-tick.C:
 			if db.opts.HotWindow > 0 {
 				before := db.opts.Now().Add(-db.opts.HotWindow).UnixNano()
-				_, _ = db.compact(ctx, before) // it has told the listener; the next tick tries again
+				if _, err := db.compact(ctx, before); err != nil && ctx.Err() == nil {
+					db.opts.Logger.Warn("compaction ends; it is tried again", "error", err, "in", compactEvery)
+				}
 			}
 		}
 	}
