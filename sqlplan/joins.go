@@ -281,20 +281,19 @@ func (r *joinRegion) inWrittenOrder(s *stage) *stage {
 	for i, col := range cols {
 		exprs[i] = &expr.Col{ID: col.ID, Slot: -1, Typ: col.Type, Name: qualified(col)}
 	}
-	return &stage{
-		readers: []vector.Reader{exec.Project(r.c.env, s.reader(), r.c.resolveAll(exprs, s.cols))},
-		cols:    cols, step: s.step,
+	resolved := r.c.resolveAll(exprs, s.cols)
+	readers := make([]vector.Reader, len(s.readers))
+	for i, in := range s.readers {
+		readers[i] = exec.Project(r.c.env, in, resolved)
 	}
+	return &stage{readers: readers, cols: cols, step: s.step}
 }
 
 // hashJoin joins two stages by the equalities among conds; the others are
 // decided on candidate pairs.
 func (c *compiler) hashJoin(kind exec.JoinKind, left, right *stage, conds []expr.Expr) *stage {
 	both := append(append([]bind.Column(nil), left.cols...), right.cols...)
-	spec := exec.JoinSpec{
-		Kind: kind, Left: left.reader(), Right: right.reader(),
-		LeftKinds: left.kinds(), RightKinds: right.kinds(),
-	}
+	spec := exec.JoinSpec{Kind: kind, LeftKinds: left.kinds(), RightKinds: right.kinds()}
 	var rest []expr.Expr
 	var names []string
 	for _, cond := range conds {
@@ -314,6 +313,9 @@ func (c *compiler) hashJoin(kind exec.JoinKind, left, right *stage, conds []expr
 		rest = append(rest, cond)
 	}
 	spec.Residual = c.resolve(conjunction(rest), both)
+	left.forExprs(append(spec.LeftKeys[:len(spec.LeftKeys):len(spec.LeftKeys)], spec.Residual)...)
+	right.forExprs(spec.RightKeys...)
+	spec.Left, spec.Right = left.readers, right.readers
 	cols := both
 	if kind == exec.Semi || kind == exec.Anti {
 		cols = left.cols
@@ -330,7 +332,7 @@ func (c *compiler) hashJoin(kind exec.JoinKind, left, right *stage, conds []expr
 	if spec.Residual != nil {
 		step.addDetail("Join Filter", spec.Residual.String())
 	}
-	return &stage{readers: []vector.Reader{exec.Join(c.env, spec)}, cols: cols, step: step}
+	return &stage{readers: exec.Join(c.env, spec), cols: cols, step: step}
 }
 
 func joinTitle(kind exec.JoinKind, hash bool) string {

@@ -1,6 +1,9 @@
 package exec
 
 import (
+	"sync"
+	"unsafe"
+
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -12,6 +15,9 @@ type buffer struct {
 	kinds   []vector.Kind
 	batches []*vector.Batch
 	taken   int64
+
+	dictsOnce sync.Once
+	dicts     []sharedDict // by column
 }
 
 // add keeps a batch and gives its number.
@@ -50,7 +56,8 @@ func textBytes(c *vector.Column) int64 {
 	return int64(n)
 }
 
-// gather builds column i of the rows at places; a negative batch gives NULL.
+// gather builds column i of the rows at places; a negative batch gives NULL. It
+// may be called by several goroutines once all batches are there.
 func (b *buffer) gather(places []place, i int) (*vector.Column, error) {
 	if len(b.batches) == 1 {
 		rows := make([]int32, len(places))
@@ -66,19 +73,136 @@ func (b *buffer) gather(places []place, i int) (*vector.Column, error) {
 		}
 		return vector.Take(c, rows), nil
 	}
+	cols := make([]*vector.Column, len(b.batches))
+	for k, batch := range b.batches {
+		c, err := batch.Column(i)
+		if err != nil {
+			return nil, err
+		}
+		cols[k] = c
+	}
+	if c := b.coded(places, cols, i); c != nil {
+		return c, nil
+	}
+	if c := gatherFixed(places, cols); c != nil {
+		return c, nil
+	}
 	out := vector.NewBuilder(b.kinds[i], len(places))
 	for _, p := range places {
 		if p.batch < 0 {
 			out.AppendNull()
-			continue
+		} else {
+			out.AppendRow(cols[p.batch], int(p.row))
 		}
-		c, err := b.batches[p.batch].Column(i)
-		if err != nil {
-			return nil, err
-		}
-		out.AppendRow(c, int(p.row))
 	}
 	return out.Finish(), nil
+}
+
+// gatherFixed gathers columns that all are integers, floats or ids of one
+// width, nil if they are not.
+func gatherFixed(places []place, cols []*vector.Column) *vector.Column {
+	if len(cols) == 0 {
+		return nil
+	}
+	first, n := cols[0], len(places)
+	for _, c := range cols {
+		if c.Kind != first.Kind || c.Width != first.Width {
+			return nil
+		}
+	}
+	out := &vector.Column{Kind: first.Kind, Len: n, Width: first.Width}
+	switch first.Kind {
+	case vector.Int64:
+		out.Ints = make([]int64, n)
+	case vector.Float:
+		out.Floats = make([]float64, n)
+	case vector.Hex:
+		out.Raw = make([]byte, n*first.Width)
+	default:
+		return nil
+	}
+	for k, p := range places {
+		if p.batch < 0 || cols[p.batch].IsNull(int(p.row)) {
+			if out.Valid == nil {
+				out.Valid = vector.Ones(n)
+			}
+			out.Valid.Clear(k)
+			continue
+		}
+		c := cols[p.batch]
+		switch first.Kind {
+		case vector.Int64:
+			out.Ints[k] = c.Ints[p.row]
+		case vector.Float:
+			out.Floats[k] = c.Floats[p.row]
+		default:
+			copy(out.Raw[k*first.Width:], c.HexBytes(int(p.row)))
+		}
+	}
+	return out
+}
+
+// A sharedDict is one dictionary for the columns of all batches.
+type sharedDict struct {
+	once  sync.Once
+	dict  []string   // nil: the columns have none, or it would be large
+	codes [][]uint32 // by batch, by code of its column: the code in dict
+}
+
+// sharedDictValues is the most values of a sharedDict.
+const sharedDictValues = 1 << 14
+
+// coded gathers dictionary columns, nil if they are not.
+func (b *buffer) coded(places []place, cols []*vector.Column, i int) *vector.Column {
+	b.dictsOnce.Do(func() { b.dicts = make([]sharedDict, len(b.kinds)) })
+	d := &b.dicts[i]
+	d.once.Do(func() { d.make(cols) })
+	if d.dict == nil {
+		return nil
+	}
+	out := &vector.Column{Kind: vector.String, Len: len(places), Dict: d.dict, Codes: make([]uint32, len(places))}
+	for k, p := range places {
+		if p.batch < 0 || cols[p.batch].IsNull(int(p.row)) {
+			if out.Valid == nil {
+				out.Valid = vector.Ones(len(places))
+			}
+			out.Valid.Clear(k)
+			continue
+		}
+		out.Codes[k] = d.codes[p.batch][cols[p.batch].Codes[p.row]]
+	}
+	return out
+}
+
+func (d *sharedDict) make(cols []*vector.Column) {
+	known := make(map[string]uint32)
+	byDict := make(map[*string][]uint32) // batches often share one
+	dict := []string{}
+	codes := make([][]uint32, len(cols))
+	for k, c := range cols {
+		if !c.HasDict() || len(c.Dict) == 0 {
+			return
+		}
+		first := unsafe.SliceData(c.Dict)
+		if mapped := byDict[first]; len(mapped) == len(c.Dict) {
+			codes[k] = mapped
+			continue
+		}
+		codes[k] = make([]uint32, len(c.Dict))
+		for i, s := range c.Dict {
+			code, ok := known[s]
+			if !ok {
+				code = uint32(len(dict))
+				known[s] = code
+				dict = append(dict, s)
+			}
+			codes[k][i] = code
+		}
+		if byDict[first] = codes[k]; len(dict) > sharedDictValues {
+			return
+		}
+	}
+	d.dict, d.codes = dict, codes
 }
 
 func (b *buffer) release() {

@@ -104,7 +104,11 @@ func (e *keyEncoder) encode(i int) []byte {
 		if dict := e.dicts[c]; dict != nil && !col.IsNull(i) {
 			code := col.Codes[i]
 			if dict[code] == nil {
-				dict[code] = pgtypes.AppendKey(nil, e.types[c], col.Dict[code])
+				if e.types[c].OID == pgtypes.Text {
+					dict[code] = appendTextKey(nil, col.Dict[code])
+				} else {
+					dict[code] = pgtypes.AppendKey(nil, e.types[c], col.Dict[code])
+				}
 			}
 			e.buf = append(e.buf, dict[code]...)
 			continue
@@ -115,10 +119,14 @@ func (e *keyEncoder) encode(i int) []byte {
 		case col.Kind == vector.Int64:
 			e.buf = pgtypes.AppendIntKey(e.buf, col.Ints[i])
 		case col.Kind == vector.Hex && e.types[c].OID == pgtypes.Text:
+			if col.Width == 8 || col.Width == 16 {
+				e.buf = append(append(e.buf, keyHex, byte(2*col.Width)), col.HexBytes(i)...)
+				continue
+			}
 			e.hex = col.AppendHex(e.hex[:0], i)
 			e.buf = pgtypes.AppendTextKey(e.buf, string(e.hex))
 		case col.Kind == vector.String && e.types[c].OID == pgtypes.Text:
-			e.buf = pgtypes.AppendTextKey(e.buf, col.Str(i))
+			e.buf = appendTextKey(e.buf, col.Str(i))
 		case col.Kind == vector.Any:
 			d, ok := col.Anys[i].(*apd.Decimal)
 			if !ok {
@@ -135,3 +143,36 @@ func (e *keyEncoder) encode(i int) []byte {
 	}
 	return e.buf
 }
+
+// keyHex begins the key of a text that is lower-case hex of the length of a
+// span's or a trace's id: the length, then half as many bytes. It is not a tag
+// that pgtypes.AppendKey gives.
+const keyHex = 0xfe
+
+// appendTextKey is pgtypes.AppendTextKey, with ids in half the bytes: as texts
+// and as bytes they have the same key.
+func appendTextKey(dst []byte, s string) []byte {
+	if len(s) != 16 && len(s) != 32 {
+		return pgtypes.AppendTextKey(dst, s)
+	}
+	out := append(dst, keyHex, byte(len(s)))
+	for i := 0; i < len(s); i += 2 {
+		high, low := hexValues[s[i]], hexValues[s[i+1]]
+		if high|low > 15 {
+			return pgtypes.AppendTextKey(dst, s)
+		}
+		out = append(out, high<<4|low)
+	}
+	return out
+}
+
+// hexValues gives the value of each lower-case digit, 255 for other bytes.
+var hexValues = func() (v [256]byte) {
+	for i := range v {
+		v[i] = 255
+	}
+	for i, c := range []byte("0123456789abcdef") {
+		v[c] = byte(i)
+	}
+	return v
+}()

@@ -136,6 +136,19 @@ func seeded(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
+// shared gives rows through one to three readers.
+func shared(rng *rand.Rand, rows [][]any) []vector.Reader {
+	out := make([]vector.Reader, 1+rng.IntN(3))
+	for i := range out {
+		n := len(rows)
+		if i < len(out)-1 {
+			n = rng.IntN(n + 1)
+		}
+		out[i], rows = batches(rng, rows[:n]), rows[n:]
+	}
+	return out
+}
+
 // Every kind of join agrees with two nested loops, with and without keys and
 // with a further condition on the pairs.
 func TestJoinKinds(t *testing.T) {
@@ -151,7 +164,7 @@ func TestJoinKinds(t *testing.T) {
 			for _, keys := range []bool{true, false} {
 				for _, residual := range []bool{true, false} {
 					spec := JoinSpec{
-						Kind: kind, Left: batches(rng, left), Right: batches(rng, right),
+						Kind: kind, Left: shared(rng, left), Right: shared(rng, right),
 						LeftKinds: Kinds(testTypes), RightKinds: Kinds(testTypes),
 					}
 					if keys {
@@ -161,7 +174,7 @@ func TestJoinKinds(t *testing.T) {
 					if residual {
 						spec.Residual = less
 					}
-					got := drain(t, env, Join(env, spec), false)
+					got := drain(t, env, Concat(Join(env, spec)...), false)
 					same(t, fmt.Sprintf("%s join, keys %t, residual %t", name, keys, residual), got,
 						naiveJoin(kind, left, right, keys, residual))
 				}
@@ -408,10 +421,10 @@ func TestBudget(t *testing.T) {
 			return Sort(env, in, []expr.SortKey{{Expr: keys[0]}}, Kinds(testTypes))
 		},
 		"join": func(env *expr.Env, in vector.Reader) vector.Reader {
-			return Join(env, JoinSpec{
-				Kind: Inner, Left: FromSlice(Kinds(testTypes), nil), Right: in,
+			return Concat(Join(env, JoinSpec{
+				Kind: Inner, Left: []vector.Reader{FromSlice(Kinds(testTypes), nil)}, Right: []vector.Reader{in},
 				LeftKinds: Kinds(testTypes), RightKinds: Kinds(testTypes), LeftKeys: keys, RightKeys: keys,
-			})
+			})...)
 		},
 	} {
 		env := testEnv(200 << 10)

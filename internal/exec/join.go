@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
@@ -24,7 +25,7 @@ const (
 // A JoinSpec describes a join of two inputs.
 type JoinSpec struct {
 	Kind        JoinKind
-	Left, Right vector.Reader
+	Left, Right []vector.Reader // the readers of an input share its rows
 	LeftKinds   []vector.Kind
 	RightKinds  []vector.Kind
 	// LeftKeys and RightKeys are equal in a pair; NULL equals nothing. Each is
@@ -38,19 +39,21 @@ type JoinSpec struct {
 // pairRows is how many candidate pairs are judged at once.
 const pairRows = 8192
 
-// join builds a table of its right input and probes it with the left one.
-type join struct {
-	JoinSpec
-	env     *expr.Env
-	build   buffer
-	places  []place
-	next    []int32       // chain of equal keys, by build row; -1 ends it
-	keys    *keyTable     // of the build rows
-	heads   []int32       // first build row of each key
-	tails   []int32       // last build row of each key
-	matched vector.Bitmap // build rows that found a partner, for Right and Full
-	built   bool
-	taken   int64
+// Join joins two inputs: one reader for each of Left, which share the result.
+// The first of them that is asked builds a table of the right input.
+func Join(env *expr.Env, spec JoinSpec) []vector.Reader {
+	t := newJoinTable(env, spec)
+	out := make([]vector.Reader, len(spec.Left))
+	for i, left := range spec.Left {
+		out[i] = &prober{joinTable: t, left: left, chain: -1}
+	}
+	return out
+}
+
+// A prober looks for the partners of the rows of one left reader.
+type prober struct {
+	*joinTable
+	left vector.Reader
 
 	probe        *vector.Batch // the left batch at work
 	enc          *keyEncoder
@@ -58,24 +61,13 @@ type join struct {
 	at           int           // next live row of probe
 	chain        int32         // next build row for it; -1: start with row at
 	tail         bool          // the left input has ended
+	last         bool          // and those of all others too
 	tailAt       int
 }
 
-// Join joins two inputs.
-func Join(env *expr.Env, spec JoinSpec) vector.Reader {
-	return &join{
-		JoinSpec: spec, env: env, chain: -1,
-		build: buffer{env: env, kinds: spec.RightKinds},
-		keys:  newKeyTable(),
-	}
-}
-
-func (j *join) Next(ctx context.Context) (*vector.Batch, error) {
-	if !j.built {
-		j.built = true
-		if err := j.readBuild(ctx); err != nil {
-			return nil, err
-		}
+func (j *prober) Next(ctx context.Context) (*vector.Batch, error) {
+	if err := j.ready(ctx); err != nil {
+		return nil, err
 	}
 	for !j.tail {
 		if err := ctx.Err(); err != nil {
@@ -105,100 +97,39 @@ func (j *join) Next(ctx context.Context) (*vector.Batch, error) {
 	return j.unmatchedBuild(), nil
 }
 
-func (j *join) readBuild(ctx context.Context) error {
-	for {
-		b, err := j.Right.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			break
-		}
-		at, err := j.build.add(b)
-		if err != nil {
-			return err
-		}
-		enc, err := newKeyEncoder(j.env, j.RightKeys, b)
-		if err != nil {
-			return err
-		}
-		before := j.taken
-		for k := range b.Live() {
-			j.insert(enc, at, b.Row(k))
-		}
-		if err := j.env.Account.Grow(j.taken - before); err != nil {
-			j.taken = before
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	if j.Kind == Right || j.Kind == Full {
-		j.matched = vector.NewBitmap(len(j.places))
-	}
-	return nil
-}
-
-func (j *join) insert(enc *keyEncoder, batch int32, row int) {
-	n := int32(len(j.places))
-	j.places = append(j.places, place{batch, int32(row)})
-	j.next = append(j.next, -1)
-	j.taken += 12
-	if enc.anyNull(row) {
-		return
-	}
-	key := enc.encode(row)
-	no, fresh := j.keys.add(key)
-	if fresh {
-		j.heads, j.tails = append(j.heads, n), append(j.tails, n)
-		j.taken += int64(len(key)) + keyCost
-		return
-	}
-	j.next[j.tails[no]], j.tails[no] = n, n
-}
-
-// anyNull reports whether a key of row i is NULL.
-func (e *keyEncoder) anyNull(i int) bool {
-	for _, c := range e.cols {
-		if c.IsNull(i) {
-			return true
-		}
-	}
-	return false
-}
-
-func (j *join) nextProbe(ctx context.Context) error {
-	b, err := j.Left.Next(ctx)
+func (j *prober) nextProbe(ctx context.Context) error {
+	b, err := j.left.Next(ctx)
 	if err != nil {
 		return err
 	}
 	if b == nil {
-		j.tail = true
+		j.tail, j.last = true, j.probing.Add(-1) == 0
 		return nil
 	}
 	j.probe, j.at, j.chain = b, 0, -1
-	j.probeMatched = vector.NewBitmap(b.N)
+	if j.Kind != Inner && j.Kind != Right {
+		j.probeMatched = vector.NewBitmap(b.N)
+	}
 	j.enc, err = newKeyEncoder(j.env, j.LeftKeys, b)
 	return err
 }
 
 // candidates gives the next pairs with equal keys: rows of the probe batch and
 // build rows.
-func (j *join) candidates() (rows, pairs []int32) {
+func (j *prober) candidates() (rows, pairs []int32) {
 	live := j.probe.Live()
 	for j.at < live && len(rows) < pairRows {
 		i := j.probe.Row(j.at)
 		if j.chain < 0 {
-			no := -1
+			first := int32(-1)
 			if !j.enc.anyNull(i) {
-				no = j.keys.find(j.enc.encode(i))
+				first = j.find(j.enc.encode(i))
 			}
-			if no < 0 {
+			if first < 0 {
 				j.at++
 				continue
 			}
-			j.chain = j.heads[no]
+			j.chain = first
 		}
 		for j.chain >= 0 && len(rows) < pairRows {
 			rows = append(rows, int32(i))
@@ -214,18 +145,23 @@ func (j *join) candidates() (rows, pairs []int32) {
 
 // judge applies the residual condition to candidates, notes who found a
 // partner, and gives the joined rows if the kind gives pairs.
-func (j *join) judge(rows, pairs []int32) (*vector.Batch, error) {
+func (j *prober) judge(rows, pairs []int32) (*vector.Batch, error) {
 	out := j.pair(rows, pairs)
 	if j.Residual != nil {
 		if err := expr.Filter(j.env, j.Residual, out); err != nil {
 			return nil, err
 		}
 	}
-	for k := range out.Live() {
-		i := out.Row(k)
-		j.probeMatched.Set(int(rows[i]))
-		if j.matched != nil {
-			j.matched.Set(int(pairs[i]))
+	if j.probeMatched != nil || j.matched != nil {
+		for k := range out.Live() {
+			i := out.Row(k)
+			if j.probeMatched != nil {
+				j.probeMatched.Set(int(rows[i]))
+			}
+			if j.matched != nil {
+				n := pairs[i]
+				atomic.OrUint64(&j.matched[n>>6], 1<<(n&63))
+			}
 		}
 	}
 	if j.Kind == Semi || j.Kind == Anti {
@@ -235,7 +171,7 @@ func (j *join) judge(rows, pairs []int32) (*vector.Batch, error) {
 }
 
 // pair makes a batch of left rows beside build rows; negative numbers give NULLs.
-func (j *join) pair(rows, pairs []int32) *vector.Batch {
+func (j *prober) pair(rows, pairs []int32) *vector.Batch {
 	probe, n := j.probe, max(len(rows), len(pairs))
 	places := make([]place, n)
 	for k := range places {
@@ -262,8 +198,8 @@ func (j *join) pair(rows, pairs []int32) *vector.Batch {
 
 // unmatched gives what the kind wants of the probe batch once all its
 // candidates are judged.
-func (j *join) unmatched() *vector.Batch {
-	if j.Kind == Inner || j.Kind == Right {
+func (j *prober) unmatched() *vector.Batch {
+	if j.probeMatched == nil {
 		return nil
 	}
 	rows := make([]int32, 0, 64)
@@ -283,8 +219,9 @@ func (j *join) unmatched() *vector.Batch {
 }
 
 // unmatchedBuild gives the build rows without a partner, for Right and Full.
-func (j *join) unmatchedBuild() *vector.Batch {
-	if j.matched == nil {
+// The prober does it that ends last: then all have been looked for.
+func (j *prober) unmatchedBuild() *vector.Batch {
+	if j.matched == nil || !j.last {
 		return nil
 	}
 	pairs := make([]int32, 0, 64)
@@ -299,12 +236,10 @@ func (j *join) unmatchedBuild() *vector.Batch {
 	return j.pair(nil, pairs)
 }
 
-func (j *join) Close() {
-	j.Left.Close()
-	j.Right.Close()
-	j.build.release()
-	j.env.Account.Shrink(j.taken)
-	j.taken, j.tail = 0, true
+func (j *prober) Close() {
+	j.left.Close()
+	j.tail, j.last = true, false
+	j.release()
 }
 
 // Hashable gives the type under which both sides of an equality have the same

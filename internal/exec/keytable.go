@@ -9,11 +9,14 @@ import "hash/maphash"
 // The upper half also chooses the slot, so that a larger table is filled
 // without looking at the keys again.
 type keyTable struct {
+	keyChunks
 	seed   maphash.Seed
 	slots  []uint64 // a power of two of them, at most two thirds in use
 	places []keyPlace
-	chunks [][]byte // the keys, one after the other; a chunk never moves
 }
+
+// keyChunks is keys, one after the other. A chunk never moves.
+type keyChunks struct{ chunks [][]byte }
 
 // A keyPlace says where a key is.
 type keyPlace struct{ chunk, start, size uint32 }
@@ -29,6 +32,15 @@ func newKeyTable() *keyTable {
 	return &keyTable{seed: maphash.MakeSeed(), slots: make([]uint64, 16)}
 }
 
+// newKeyTableFor makes a table for n keys that addKept enters.
+func newKeyTableFor(seed maphash.Seed, n int) *keyTable {
+	size := 16
+	for 2*size < 3*n {
+		size *= 2
+	}
+	return &keyTable{seed: seed, slots: make([]uint64, size)}
+}
+
 // len is how many keys there are.
 func (t *keyTable) len() int { return len(t.places) }
 
@@ -39,7 +51,7 @@ func (t *keyTable) key(n int) []byte {
 }
 
 // keep copies a key behind the others.
-func (t *keyTable) keep(key []byte) {
+func (t *keyChunks) keep(key []byte) keyPlace {
 	last := len(t.chunks) - 1
 	if last < 0 || cap(t.chunks[last])-len(t.chunks[last]) < len(key) {
 		size := keyChunkBytes
@@ -51,7 +63,20 @@ func (t *keyTable) keep(key []byte) {
 	}
 	start := len(t.chunks[last])
 	t.chunks[last] = append(t.chunks[last], key...)
-	t.places = append(t.places, keyPlace{uint32(last), uint32(start), uint32(len(key))})
+	return keyPlace{uint32(last), uint32(start), uint32(len(key))}
+}
+
+// addKept gives the number of a key that is in the chunks already, by its hash,
+// and whether it is new.
+func (t *keyTable) addKept(hash uint32, p keyPlace) (n int, fresh bool) {
+	at, n := t.search(hash, t.chunks[p.chunk][p.start:p.start+p.size])
+	if n >= 0 {
+		return n, false
+	}
+	n = len(t.places)
+	t.slots[at] = uint64(hash)<<32 | uint64(n+1)
+	t.places = append(t.places, p)
+	return n, true
 }
 
 // keyCost is what a key takes beside its bytes, spare room included.
@@ -72,7 +97,7 @@ func (t *keyTable) add(key []byte) (n int, fresh bool) {
 	}
 	n = len(t.places)
 	t.slots[at] = uint64(hash)<<32 | uint64(n+1)
-	t.keep(key)
+	t.places = append(t.places, t.keep(key))
 	if 3*len(t.places) > 2*len(t.slots) {
 		t.grow()
 	}
