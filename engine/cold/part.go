@@ -48,7 +48,7 @@ func Open(r io.ReaderAt, size int64, spec *Spec, meta *layout.PartMeta, cache *C
 	if size != meta.Bytes || meta.Tail < trailer || meta.Tail > size {
 		return nil, corrupt("%s has %d bytes, expected %d", meta.Name, size, meta.Bytes)
 	}
-	if meta.ChunkRows != spec.chunkRows() {
+	if meta.ChunkRows < 64 || meta.ChunkRows%64 != 0 {
 		return nil, corrupt("%s has chunks of %d rows", meta.Name, meta.ChunkRows)
 	}
 	tail := make([]byte, meta.Tail)
