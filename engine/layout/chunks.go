@@ -142,13 +142,16 @@ func (c *Chunks) keyFilters() {
 	})
 }
 
-// distinct gives the texts of some rows, each once; without a dictionary some
-// may repeat.
+// distinct gives the texts of some rows, each once.
 func (c *Chunks) distinct(col *vector.Column, from, to int) []string {
 	var out []string
 	if col.Dict == nil {
+		var seen hashSet
 		for i := from; i < to; i++ {
-			if !col.IsNull(i) {
+			if col.IsNull(i) {
+				continue
+			}
+			if seen.add(HashString(col.Strs[i])); len(seen.list) > len(out) {
 				out = append(out, col.Strs[i])
 			}
 		}

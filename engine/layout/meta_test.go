@@ -248,7 +248,7 @@ func TestDead(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	for _, rows := range []int{1, 63, 64, 65, 1000, 8192} {
+	for _, rows := range []int{1, 63, 64, 65, 1000, 8192, 1 << 16, 1<<16 + 1, 200_000} {
 		for _, count := range []int{0, 1, rows / 50, rows / 2, rows} {
 			dead := vector.NewBitmap(rows)
 			for _, row := range rng.Perm(rows)[:count] {
@@ -262,7 +262,7 @@ func TestDead(t *testing.T) {
 			if _, err := DecodeDead(raw, rows+1); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("a vector of %d rows is taken for one of %d: %v", rows, rows+1, err)
 			}
-			if len(raw) > 10+min(2*count, rows/8+8) {
+			if len(raw) > 14+min(2*count, rows/8+8) {
 				t.Fatalf("%d of %d take %d bytes", count, rows, len(raw))
 			}
 		}

@@ -87,38 +87,51 @@ func DecodeRequest(raw []byte) (e RequestEntry, err error) {
 //	1: first version.
 const deadVersion = 1
 
-// The forms of a deletion vector; the shorter one is written.
+// The forms of a deletion vector; a short one is written.
 const (
 	deadBitmap = 0
 	deadList   = 1
+	deadGaps   = 2
 )
 
-// AppendDead encodes the deletion vector of a block of that many rows.
+// AppendDead encodes the deletion vector of a block or part of that many rows.
 //
 //	version uint8 · form uint8 · rows uint32
 //	form 0: a bitmap of the rows in uint64 words; a set bit is a dead row
 //	form 1: the numbers of the dead rows, ascending, each uint16
+//	form 2: for each dead row uvarint how many live ones stand between it and
+//	        the dead one before it; beyond 65,536 rows
 //	crc uint32, the CRC-32C of what stands before it
 func AppendDead(dst []byte, dead vector.Bitmap, rows int) []byte {
 	start, count := len(dst), dead.Count()
 	form := byte(deadBitmap)
-	if rows <= 1<<16 && 2*count < 8*len(dead) {
+	switch {
+	case rows <= 1<<16 && 2*count < 8*len(dead):
 		form = deadList
+	case rows > 1<<16 && 2*count < 8*len(dead): // most gaps take a byte or two
+		form = deadGaps
 	}
 	dst = binary.LittleEndian.AppendUint32(append(dst, deadVersion, form), uint32(rows))
+	next := 0
 	for i, w := range dead {
 		if form == deadBitmap {
 			dst = binary.LittleEndian.AppendUint64(dst, w)
 			continue
 		}
 		for ; w != 0; w &= w - 1 {
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(i<<6+bits.TrailingZeros64(w)))
+			row := i<<6 + bits.TrailingZeros64(w)
+			if form == deadList {
+				dst = binary.LittleEndian.AppendUint16(dst, uint16(row))
+			} else {
+				dst = binary.AppendUvarint(dst, uint64(row-next))
+			}
+			next = row + 1
 		}
 	}
 	return appendChecksum(dst, start)
 }
 
-// DecodeDead decodes the deletion vector of a block of that many rows.
+// DecodeDead decodes the deletion vector of a block or part of that many rows.
 func DecodeDead(raw []byte, rows int) (vector.Bitmap, error) {
 	body, err := checked(raw, deadVersion, "deletion vector")
 	if err != nil {
@@ -144,6 +157,16 @@ func DecodeDead(raw []byte, rows int) (vector.Bitmap, error) {
 				return nil, corrupt("deletion vector names row %d of %d", row, rows)
 			}
 			dead.Set(row)
+		}
+	case form == deadGaps:
+		d := &decoder{buf: body}
+		for next := uint64(0); len(d.buf) > 0; next++ { // never beyond rows
+			gap := d.uvarint()
+			if d.bad || gap >= uint64(rows)-next {
+				return nil, corrupt("deletion vector names row %d of %d", next+gap, rows)
+			}
+			next += gap
+			dead.Set(int(next))
 		}
 	default:
 		return nil, corrupt("deletion vector of form %d and %d bytes", form, len(body))
