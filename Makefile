@@ -35,8 +35,10 @@ bench: build ## micro benchmarks, then OTelBench against DuckDB: SCALE=1 make be
 	cd bench && go run . -binary ../$(BIN) -scale $(or $(SCALE),1)
 	go test -run '^$$' -bench . -benchtime 300ms ./engine/... ./wal/... ./internal/exec/... ./internal/expr/... ./internal/otlp/...
 
-bench-smoke: build ## OTelBench, small: every value compared, no time asserted
-	cd bench && go vet ./... && go run . -binary ../$(BIN) -scale 0.01 -rounds 3
+bench-smoke: build ## OTelBench, small: every value compared, no time asserted; parts read by DuckDB and pandas
+	python3 -c 'import pandas, pyarrow' 2>/dev/null || test -d $(CLIENTS_HOME)/python || \
+		pip install -q --target $(CLIENTS_HOME)/python pandas pyarrow || echo 'no pandas: its test is left out'
+	cd bench && go vet ./... && PYTHONPATH=$(CLIENTS_HOME)/python go test . && go run . -binary ../$(BIN) -scale 0.01 -rounds 3
 
 crash: ## crash points, long form: POINTS=100000 make crash
 	go test ./engine -run TestCrash -count=1 -timeout 60m -crash-points $(or $(POINTS),20000)
