@@ -93,6 +93,7 @@ type Func struct {
 type SetColumn struct {
 	Name string
 	Type pgtypes.OID
+	Mod  int32 // of a column definition list; 0: none
 }
 
 // A Volatility says how freely calls may be folded.

@@ -15,12 +15,15 @@ import (
 // rangeFunction binds a function in FROM, or the several of ROWS FROM. Their
 // arguments may use what stands to their left, with LATERAL written or not.
 func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*source, bool) {
-	if len(n.Coldeflist) > 0 {
-		panic(pgerr.New(pgerr.FeatureNotSupported, "a column definition list is not supported for functions in FROM"))
-	}
 	items := functionItems(n)
+	if len(n.Coldeflist) > 0 {
+		if n.Ordinality {
+			s.b.fail(n.Coldeflist[0].GetColumnDef().Location, pgerr.SyntaxError, "WITH ORDINALITY cannot be used with a column definition list")
+		}
+		items[0].defs = n.Coldeflist
+	}
 	around := s.around(left, true)
-	src := &source{alias: figureName(items[0]), byName: true, plain: true}
+	src := &source{alias: figureName(items[0].call), byName: true, plain: true}
 	if n.Alias != nil {
 		src.alias = n.Alias.Aliasname
 	}
@@ -34,27 +37,34 @@ func (s *scope) rangeFunction(n *pg.RangeFunction, left []*source) (Node, []*sou
 	return node, []*source{src}, refersTo(node, left)
 }
 
+// A functionItem is a call in FROM with its column definition list.
+type functionItem struct {
+	call *pg.Node
+	defs []*pg.Node // nil: none
+}
+
 // functionItems gives the calls of ROWS FROM: unnest of several arrays is
 // several calls.
-func functionItems(n *pg.RangeFunction) []*pg.Node {
-	var items []*pg.Node
+func functionItems(n *pg.RangeFunction) []functionItem {
+	var items []functionItem
 	for _, f := range n.Functions {
 		list := f.GetList().Items
-		if len(list) > 1 && list[1].GetList() != nil {
-			panic(pgerr.New(pgerr.FeatureNotSupported, "a column definition list is not supported for functions in FROM"))
+		item := functionItem{call: list[0]}
+		if len(list) > 1 {
+			item.defs = list[1].GetList().GetItems()
 		}
 		fc := list[0].GetFuncCall()
 		if fc == nil || len(fc.Args) < 2 {
-			items = append(items, list[0])
+			items = append(items, item)
 			continue
 		}
 		if schema, name := splitName(fc.Funcname); name != "unnest" || schema != "" && schema != "pg_catalog" {
-			items = append(items, list[0])
+			items = append(items, item)
 			continue
 		}
 		for _, arg := range fc.Args {
 			one := &pg.FuncCall{Funcname: []*pg.Node{pg.MakeStrNode("pg_catalog"), pg.MakeStrNode("unnest")}, Args: []*pg.Node{arg}, Funcformat: fc.Funcformat, Location: fc.Location}
-			items = append(items, &pg.Node{Node: &pg.Node_FuncCall{FuncCall: one}})
+			items = append(items, functionItem{call: &pg.Node{Node: &pg.Node_FuncCall{FuncCall: one}}})
 		}
 	}
 	return items
@@ -62,13 +72,13 @@ func functionItems(n *pg.RangeFunction) []*pg.Node {
 
 // rowsFrom puts the rows of functions side by side, by their numbers; a
 // function with fewer gives NULL.
-func (s *scope) rowsFrom(items []*pg.Node, around *scope, src *source, ordinality bool) Node {
+func (s *scope) rowsFrom(items []functionItem, around *scope, src *source, ordinality bool) Node {
 	b := s.b
 	var node Node
 	var number expr.Expr
 	var list []Item
 	for i, item := range items {
-		part := &source{alias: figureName(item)}
+		part := &source{alias: figureName(item.call)}
 		rows := s.functionSource(item, around, part, true)
 		last := len(part.cols) - 1
 		for _, c := range part.cols[:last] {
@@ -97,12 +107,15 @@ func (s *scope) rowsFrom(items []*pg.Node, around *scope, src *source, ordinalit
 
 // functionSource binds one call, whose columns it gives to src; with
 // ordinality, a last one counts the rows.
-func (s *scope) functionSource(item *pg.Node, around *scope, src *source, ordinality bool) Node {
+func (s *scope) functionSource(item functionItem, around *scope, src *source, ordinality bool) Node {
 	b := s.b
 	scan := &FuncScan{Alias: src.alias, Ordinality: ordinality}
-	if fc := item.GetFuncCall(); fc != nil {
+	if fc := item.call.GetFuncCall(); fc != nil {
 		schema, name := splitName(fc.Funcname)
 		if tf := b.env.Catalog.TableFunction(schema, name, b.path); tf != nil {
+			if item.defs != nil {
+				b.redundantList(item)
+			}
 			args := around.tableArgs(tf, fc, name)
 			switch tf := tf.(type) {
 			case *catalog.SQLFunction:
@@ -120,10 +133,10 @@ func (s *scope) functionSource(item *pg.Node, around *scope, src *source, ordina
 		}
 	}
 	if scan.Table == nil {
-		e := around.expr(item)
+		e := b.withColumns(around.expr(item.call), item)
 		if call, ok := e.(*expr.Call); ok && call.Fn.Set {
 			scan.Func = call
-			s.callColumns(scan, src, call)
+			s.callColumns(scan, src, call, item.defs != nil)
 		} else {
 			src.scalar = b.rowFields(e) == nil
 			s.functionColumn(scan, src, src.alias, e.Type())
@@ -143,6 +156,50 @@ func (s *scope) functionSource(item *pg.Node, around *scope, src *source, ordina
 	return scan
 }
 
+// redundantList refuses a column definition list for a function that has
+// columns.
+func (b *binder) redundantList(item functionItem) {
+	b.fail(item.defs[0].GetColumnDef().Location, pgerr.SyntaxError, "a column definition list is redundant for a function with OUT parameters")
+}
+
+// withColumns gives a function that returns records of any kind the columns of
+// its column definition list.
+func (b *binder) withColumns(e expr.Expr, item functionItem) expr.Expr {
+	call, ok := e.(*expr.Call)
+	if !ok || call.Fn.Result != pgtypes.RecordOID || call.Fn.Rows == nil {
+		if item.defs != nil {
+			b.fail(item.defs[0].GetColumnDef().Location, pgerr.SyntaxError, "a column definition list is only allowed for functions returning \"record\"")
+		}
+		return e
+	}
+	own := call.Fn.Columns
+	switch {
+	case len(own) > 1 || len(own) == 1 && own[0].Type != pgtypes.RecordOID:
+		if item.defs != nil {
+			b.redundantList(item)
+		}
+		return e
+	case item.defs == nil:
+		b.fail(exprLocation(item.call), pgerr.SyntaxError, "a column definition list is required for functions returning \"record\"")
+	}
+	fn := *call.Fn
+	fn.Strict = fn.Strict && fn.Set // a NULL record is a row of NULLs
+	fn.Set, fn.Columns = true, nil
+	seen := make(map[string]bool)
+	for _, n := range item.defs {
+		def := n.GetColumnDef()
+		if seen[def.Colname] {
+			panic(pgerr.New(pgerr.DuplicateColumn, "column name \"%s\" specified more than once", def.Colname))
+		}
+		seen[def.Colname] = true
+		typ := b.typeOfName(def.TypeName)
+		fn.Columns = append(fn.Columns, expr.SetColumn{Name: def.Colname, Type: typ.OID, Mod: max(typ.Mod, 0)})
+	}
+	out := *call
+	out.Fn = &fn
+	return b.mark(&out, exprLocation(item.call))
+}
+
 // numbered adds WITH ORDINALITY to the query of a SQL function.
 func (s *scope) numbered(n Node, src *source) Node {
 	col := s.b.newCol("ordinality", typeOf(pgtypes.Int8), src.alias)
@@ -160,10 +217,14 @@ func (s *scope) functionColumn(scan *FuncScan, src *source, name string, typ pgt
 
 // callColumns names the columns of a set-returning function: its own, or for
 // one without a name that of the alias.
-func (s *scope) callColumns(scan *FuncScan, src *source, call *expr.Call) {
-	if len(call.Fn.Columns) > 1 {
+func (s *scope) callColumns(scan *FuncScan, src *source, call *expr.Call, listed bool) {
+	if len(call.Fn.Columns) > 1 || listed {
 		for _, c := range call.Fn.Columns {
-			s.functionColumn(scan, src, c.Name, typeOf(callColumnType(call, c.Type)))
+			typ := typeOf(callColumnType(call, c.Type))
+			if c.Mod > 0 {
+				typ.Mod = c.Mod
+			}
+			s.functionColumn(scan, src, c.Name, typ)
 		}
 		return
 	}
