@@ -79,6 +79,9 @@ func (p *Part) directory(footer *metadata.FileMetaData, tail []byte) error {
 	if v := kv.FindValue(versionName); v == nil || *v != version {
 		return corrupt("%s is of another version than %s", p.meta.Name, version)
 	}
+	if v := kv.FindValue(tableName); v == nil || *v != p.spec.Schema.Name {
+		return corrupt("%s is not of table %s", p.meta.Name, p.spec.Schema.Name)
+	}
 	frequent := kv.FindValue(frequentName)
 	if frequent == nil {
 		return corrupt("%s names no frequent keys", p.meta.Name)

@@ -1,0 +1,77 @@
+package cold
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// A flipped bit is reported, or no value changes.
+func TestDamage(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	reported, harmless := 0, 0
+	for i := range 3 {
+		spec := specs[i]
+		sources, picks := pickRandomly(rng, spec, 200)
+		raw, meta, _ := writePart(t, spec, sources, picks)
+		for range 400 {
+			damaged := slices.Clone(raw)
+			damaged[rng.IntN(len(raw))] ^= 1 << rng.IntN(8)
+			p, err := Open(bytes.NewReader(damaged), int64(len(raw)), spec, meta, NewCache(1<<20))
+			if err == nil {
+				err = p.Verify()
+			}
+			switch {
+			case err == nil:
+				harmless++
+				sameRows(t, p, sources, picks)
+			case !errors.Is(err, ErrCorrupt):
+				t.Fatalf("another error: %v", err)
+			default:
+				reported++
+			}
+		}
+		if _, err := Open(bytes.NewReader(raw[:len(raw)-1]), int64(len(raw)-1), spec, meta, NewCache(0)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("a file without its last byte: %v", err)
+		}
+		if _, err := Open(bytes.NewReader(raw), int64(len(raw)), specs[(i+1)%3], meta, NewCache(0)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("a file of another table: %v", err)
+		}
+	}
+	t.Logf("%d reported, %d harmless", reported, harmless)
+	if reported < 1000 {
+		t.Errorf("only %d of 1200 were reported", reported)
+	}
+}
+
+// A cache of any size gives the same rows; what it holds stays below its limit.
+func TestCacheLimit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	sources, picks := pickRandomly(rng, spans, 1500)
+	raw, meta, _ := writePart(t, spans, sources, picks)
+	for _, limit := range []int64{0, 10_000, 1 << 30} {
+		cache := NewCache(limit)
+		p, err := Open(bytes.NewReader(raw), int64(len(raw)), spans, meta, cache)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameRows(t, p, sources, picks)
+		if cache.size > max(limit, 1<<20) || limit == 10_000 && cache.size > limit {
+			t.Errorf("a cache of %d bytes holds %d", limit, cache.size)
+		}
+		c := p.Chunk(0)
+		if _, err := c.Column(0); err != nil {
+			t.Fatal(err)
+		}
+		if read := c.Bytes(); (read == 0) != (limit == 1<<30) {
+			t.Errorf("with a cache of %d bytes %d were read again", limit, read)
+		}
+		if p.Close(); cache.size != 0 || len(cache.entries) != 0 {
+			t.Errorf("%d bytes stay of a closed part", cache.size)
+		}
+	}
+}
