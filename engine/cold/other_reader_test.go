@@ -209,7 +209,9 @@ func TestOtherReader(t *testing.T) {
 					}
 					return text
 				}
-				same(field.Name, parsed(func(text string, _ layout.Reference, outside bool) string { return either(!outside, strconv.Quote(text)) }))
+				same(field.Name, parsed(func(text string, _ layout.Reference, outside bool) string {
+					return either(!outside, strconv.Quote(text))
+				}))
 				same(field.Name+"_sha256", parsed(func(_ string, ref layout.Reference, outside bool) string {
 					return either(outside, hex.EncodeToString(ref.Hash[:]))
 				}))
