@@ -106,6 +106,9 @@ type ScanRequest struct {
 	Table   string
 	Columns []ColumnRef
 	Filters []Filter
+	// Since, in ns since 1970, leaves out every row whose time is before it; 0
+	// leaves out none.
+	Since int64
 	// Skip, where set, is told of each block and part that cannot be read for
 	// damage, and its rows are left out; readers may call it at the same time.
 	// Otherwise the damage is the scan's error.

@@ -126,6 +126,7 @@ func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) boo
 	next := current.clone()
 	for _, e := range entries {
 		next.lsn = max(next.lsn, e.header.LSN)
+		db.noteArrival(e.header.ReceiveNanos)
 		if len(e.keyed) > 0 {
 			next.keyed.add(e.keyed, now)
 		}

@@ -37,6 +37,9 @@ func (db *DB) runCompactor(ctx context.Context) {
 					db.opts.Logger.Warn("compaction ends; it is tried again", "error", err, "in", compactEvery)
 				}
 			}
+			if _, err := db.applyRetention(ctx); err != nil {
+				db.opts.Logger.Warn("retention will be applied again", "error", err)
+			}
 		}
 	}
 }

@@ -38,16 +38,17 @@ type DB struct {
 	tables   []*table
 	byType   map[record.Type]*table
 
-	view       atomic.Pointer[View] // immutable once stored
-	inFlight   atomic.Int64         // bytes of bodies between Append and its answer
-	memBytes   atomic.Int64         // of the memtable, as the applier saw it last
-	diskLow    atomic.Bool
-	backingUp  atomic.Bool
-	flushedLSN atomic.Uint64
-	failure    atomic.Pointer[error]
-	counters   counters
-	jobs       *jobs
-	digests    *lru[digestID, *layout.Digest]
+	view          atomic.Pointer[View] // immutable once stored
+	inFlight      atomic.Int64         // bytes of bodies between Append and its answer
+	memBytes      atomic.Int64         // of the memtable, as the applier saw it last
+	diskLow       atomic.Bool
+	backingUp     atomic.Bool
+	flushedLSN    atomic.Uint64
+	newestArrival atomic.Int64 // receive time of a record since Open, in ns since 1970
+	failure       atomic.Pointer[error]
+	counters      counters
+	jobs          *jobs
+	digests       *lru[digestID, *layout.Digest]
 
 	appendMu     sync.Mutex        // orders numbers, WAL records and the queue
 	nextRow      []uint64          // by table: running number of its next row
@@ -69,6 +70,7 @@ type DB struct {
 	stored    []layout.TableState // by table, as in the hot store
 	gone      []goneBlock
 	claimed   map[*layout.BlockMeta]bool // inputs of a compaction: these are not merged
+	cutoffs   []int64                    // by table: rows of a time before it may be deleted
 
 	// The compactor's own.
 	goneParts []gonePart
@@ -167,6 +169,7 @@ func newDB(dir string, o Options) *DB {
 		db.nextBlock = append(db.nextBlock, 1)
 	}
 	db.nextRow, db.stored = make([]uint64, len(db.tables)), make([]layout.TableState, len(db.tables))
+	db.cutoffs = make([]int64, len(db.tables))
 	return db
 }
 

@@ -234,13 +234,16 @@ func (db *DB) commit(writes []hot.Write) error {
 	return db.hot.Commit(states)
 }
 
-// freeze marks the memtable's batches as being written. The view it gives is
+// freeze marks the memtable's batches as being written, without the rows that
+// have expired. The view it gives is
 // the caller's to release.
 func (db *DB) freeze() *View {
+	db.advanceCutoffs()
 	db.stateMu.Lock()
 	defer db.stateMu.Unlock()
 	next := db.view.Load().clone()
-	for _, tv := range next.tables {
+	for i, tv := range next.tables {
+		tv.expire(db.tables[i], db.cutoffs[i])
 		tv.frozen = len(tv.mem)
 	}
 	next.keyed.frozen = len(next.keyed.runs)

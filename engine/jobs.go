@@ -12,11 +12,12 @@ type JobKind string
 
 // The kinds of background jobs.
 const (
-	FlushJob   JobKind = "flush"   // memtable to blocks
-	ReblockJob JobKind = "reblock" // small blocks of one hour to fewer
-	BackupJob  JobKind = "backup"  // all to a folder elsewhere
-	CompactJob JobKind = "compact" // blocks to a part
-	MergeJob   JobKind = "merge"   // parts to one
+	FlushJob     JobKind = "flush"     // memtable to blocks
+	ReblockJob   JobKind = "reblock"   // small blocks of one hour to fewer
+	BackupJob    JobKind = "backup"    // all to a folder elsewhere
+	CompactJob   JobKind = "compact"   // blocks to a part
+	MergeJob     JobKind = "merge"     // parts to one
+	RetentionJob JobKind = "retention" // what has expired, to nothing
 )
 
 // A JobState is how far a job is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,6 +34,9 @@ type Options struct {
 	// HotWindow is how long rows stay in blocks. Default 24 h; negative: until
 	// Compact is called.
 	HotWindow time.Duration
+	// Retention is how long rows of a table are kept, by its name. Default and 0:
+	// for ever.
+	Retention map[string]time.Duration
 	// ChunkRows is how many rows a chunk of a part holds, a multiple of 64.
 	// Default 8192.
 	ChunkRows int
@@ -97,6 +101,7 @@ type faults struct {
 	writeSetInPart    bool // the keyed rows of a write set become visible and durable without its requests
 	keyedNotInBatch   bool // keyed rows are not written with the LSN that says they are
 	recycleBeforeBlob bool // WAL segments are given up before the texts outside the rows are durable
+	dropBeforeCommit  bool // what has expired is deleted before the manifest says so
 	hashesNotInBatch  bool // the hashes of requests are lost when their segments are recycled
 }
 
@@ -172,6 +177,11 @@ func (o Options) withDefaults() (Options, error) {
 func (o Options) checkTables() error {
 	if len(o.Tables) == 0 || o.Decode == nil {
 		return errors.New("engine: Tables and Decode must be set")
+	}
+	for name, keep := range o.Retention {
+		if keep < 0 || !slices.ContainsFunc(o.Tables, func(t TableSpec) bool { return t.Schema != nil && t.Schema.Name == name }) {
+			return fmt.Errorf("engine: a retention of %v for %q", keep, name)
+		}
 	}
 	keyed := make(map[uint8]bool)
 	for _, t := range o.Keyed {

@@ -134,9 +134,7 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 		writes = append(writes, replacedWrites(ref.meta)...)
 	}
 	for _, p := range j.parts {
-		writes = append(writes,
-			hot.Write{Key: layout.PartKey(t.ID, p.meta.ID)}, hot.Write{Key: layout.PartIndexKey(t.ID, p.meta.ID)},
-			hot.Write{Key: layout.PartDeadKey(t.ID, p.meta.ID)}, hot.Write{Key: layout.DigestKey(t.ID, p.meta.ID)})
+		writes = append(writes, partGoneWrites(p.meta)...)
 	}
 	// The state knows the ids given out; the applied LSN is that of the last flush.
 	return append(writes, db.stateWrite(t, db.stored[t.number].AppliedLSN, db.stored[t.number].Rows))

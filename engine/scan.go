@@ -19,6 +19,7 @@ type Scan struct {
 	table   *table
 	columns []ColumnRef
 	ids     *idSet // trace ids to look up; nil: no look-up
+	since   int64  // the least time of a row
 	mem     []*memBatch
 	runs    []run
 	blocks  int64 // of the table
@@ -48,12 +49,14 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
+	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, since: leastTime(r.Since), skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
 	for i := len(tv.blocks) - 1; i >= 0; i-- {
 		b := tv.blocks[i]
 		switch reason := prune(filters, b.meta); {
 		case b.deadCount == b.meta.Rows:
 			s.pruned["dead rows"]++
+		case b.meta.MaxTime < s.since:
+			s.pruned[prunedByRetention]++
 		case reason != "":
 			s.pruned[reason]++
 		default:
@@ -66,7 +69,7 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 		}
 	}
 	for _, b := range tv.mem {
-		if (ids == nil || b.mayHaveTrace(t, ids)) && mayHaveTime(filters, b) {
+		if b.maxTime >= s.since && (ids == nil || b.mayHaveTrace(t, ids)) && mayHaveTime(filters, b) {
 			s.mem = append(s.mem, b)
 		}
 	}
@@ -80,6 +83,10 @@ func (s *Scan) addPart(filters []pruner, p *partRef) error {
 	s.chunks += n
 	if p.deadCount == p.meta.Rows {
 		s.pruned["dead rows"] += n
+		return nil
+	}
+	if p.meta.MaxTime < s.since {
+		s.pruned[prunedByRetention] += n
 		return nil
 	}
 	if reason := prune(filters, p.whole); reason != "" {
@@ -104,6 +111,8 @@ func (s *Scan) addPart(filters []pruner, p *partRef) error {
 		switch reason := prune(filters, c.BlockMeta); {
 		case count == c.Rows:
 			s.pruned["dead rows"]++
+		case c.MaxTime < s.since:
+			s.pruned[prunedByRetention]++
 		case reason != "":
 			s.pruned[reason]++
 		case s.ids != nil && !s.ids.mayHold(c):
@@ -196,26 +205,39 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 		}
 		return c, nil
 	})
-	b.Sel = pickRows(m.rows.N, m.dead, s.ids.in(s.table, m.rows.Cols))
+	wanted := s.ids.in(s.table, m.rows.Cols)
+	if m.minTime < s.since {
+		wanted = s.kept(m.rows.Cols[s.table.time].Ints, wanted)
+	}
+	b.Sel = pickRows(m.rows.N, m.dead, wanted)
 	s.memRows.Add(int64(b.Live()))
 	return b
 }
 
 // runBatch gives a run's rows. A look-up of trace ids reads the ids at once, to
-// select the rows; otherwise nothing is read before a column is asked for.
+// select the rows, and where some rows have expired it reads their times;
+// otherwise nothing is read before a column is asked for.
 func (s *Scan) runBatch(r run) (*vector.Batch, error) {
 	l := &lazyRun{scan: s, run: r}
 	b := vector.NewLazyBatch(r.meta.Rows, len(s.columns), func(i int) (*vector.Column, error) { return l.column(s.columns[i]) })
 	defer func() { l.sel = b.Sel }()
+	var wanted func(row int) bool
+	if r.meta.MinTime < s.since {
+		times, err := l.column(ColumnRef{Field: s.table.time})
+		if err != nil {
+			return nil, err
+		}
+		wanted = s.kept(times.Ints, nil)
+	}
 	if s.ids == nil {
-		b.Sel = pickRows(r.meta.Rows, r.dead, nil)
+		b.Sel = pickRows(r.meta.Rows, r.dead, wanted)
 		return b, nil
 	}
 	ids, err := l.column(ColumnRef{Field: s.table.trace})
 	if err != nil {
 		return nil, err
 	}
-	b.Sel = pickRows(r.meta.Rows, r.dead, func(row int) bool { return s.ids.has(ids, row) })
+	b.Sel = pickRows(r.meta.Rows, r.dead, func(row int) bool { return s.ids.has(ids, row) && (wanted == nil || wanted(row)) })
 	if rows := b.Sel; len(rows) <= r.meta.Rows/fewShare {
 		b = vector.NewLazyBatch(len(rows), len(s.columns), func(i int) (*vector.Column, error) { return l.few(s.columns[i], rows) })
 	}

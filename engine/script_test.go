@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
@@ -24,10 +25,11 @@ import (
 //	choose before=h                    the parts below that would be merged
 //	reopen [crash]                     close gracefully, or without a flush
 //	hold | held spans|logs | release   keep a view, scan it, give it up
-//	scan spans|logs [numbers] [trace=t,…] [from=m to=m] [name=n,…] [contains=text]
+//	scan spans|logs [numbers] [trace=t,…] [from=m to=m] [name=n,…] [contains=text] [now=m]
 //	rows spans|logs                    count and times from metadata
 //	blocks | parts                     of all tables
 //	check                              close, check the folder, open again
+//	retention|clock|retain|count       see retention_test.go
 func TestScript(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		s := &script{t: t, opts: testOptions(vfs.NewMem())}
@@ -48,6 +50,8 @@ type script struct {
 	opts Options
 	db   *DB
 	held *View
+
+	clock atomic.Int64 // minute, once "retention" has set it
 }
 
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
@@ -62,6 +66,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return ""
 	case "choose":
 		return chooseScript(t, d)
+	case "retention", "clock", "retain", "count":
+		return s.expiry(d)
 	case "compact":
 		before := int64(math.MaxInt64)
 		for _, arg := range d.CmdArgs {
@@ -144,6 +150,13 @@ func scanScript(d *datadriven.TestData, v *View) string {
 		switch arg.Key {
 		case "numbers":
 			numbers = true
+			continue
+		case "now":
+			minute, err := strconv.Atoi(arg.Vals[0])
+			if err != nil {
+				return err.Error()
+			}
+			r.Since = v.Cutoff(r.Table, minuteNanos(minute))
 			continue
 		case "from", "to":
 			if times == nil {
