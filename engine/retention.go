@@ -35,11 +35,11 @@ func (s *Scan) kept(times []int64, wanted func(row int) bool) func(row int) bool
 }
 
 // Retention says how long rows of a table are kept; 0 is for ever.
-func (v *View) Retention(table string) time.Duration { return v.db.opts.Retention[table] }
+func (db *DB) Retention(table string) time.Duration { return db.opts.Retention[table] }
 
 // Cutoff gives the time, in ns since 1970, before which rows of a table have
 // expired at a moment; 0 if none ever do.
-func (v *View) Cutoff(table string, now int64) int64 { return cutoff(v.Retention(table), now) }
+func (db *DB) Cutoff(table string, now int64) int64 { return cutoff(db.Retention(table), now) }
 
 func cutoff(keep time.Duration, now int64) int64 {
 	if keep == 0 || now < math.MinInt64+int64(keep) {

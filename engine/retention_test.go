@@ -54,7 +54,7 @@ func (s *script) expiry(d *datadriven.TestData) string {
 		v := s.db.View()
 		defer v.Release()
 		table := d.CmdArgs[0].Key
-		n, err := v.RowsSince(context.Background(), table, v.Cutoff(table, minuteNanos(minutes["now"])))
+		n, err := v.RowsSince(context.Background(), table, s.db.Cutoff(table, minuteNanos(minutes["now"])))
 		if err != nil {
 			return err.Error()
 		}

@@ -156,7 +156,7 @@ func scanScript(d *datadriven.TestData, v *View) string {
 			if err != nil {
 				return err.Error()
 			}
-			r.Since = v.Cutoff(r.Table, minuteNanos(minute))
+			r.Since = v.db.Cutoff(r.Table, minuteNanos(minute))
 			continue
 		case "from", "to":
 			if times == nil {

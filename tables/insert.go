@@ -41,6 +41,9 @@ func (t *telemetry) Insert(env *expr.Env, row []any) (existing []any, err error)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.tx.notExpired(t, decoded, time.Now().UnixNano()); err != nil {
+		return nil, err
+	}
 	if err := t.show(decoded, row); err != nil {
 		return nil, err
 	}
@@ -202,6 +205,9 @@ func (tx *Tx) requests(receiveNanos int64) (out []engine.Request, err error) {
 	}
 	for _, t := range order {
 		r, err := t.encoded(rows[t], receiveNanos)
+		if err == nil {
+			err = tx.notExpired(t, r.Rows, receiveNanos)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -215,6 +221,7 @@ func (tx *Tx) requests(receiveNanos int64) (out []engine.Request, err error) {
 type ownReader struct {
 	rows       []*vector.Rows
 	projection *projection
+	since      int64 // time of the oldest row that is not left out; 0: none is
 }
 
 func (r *ownReader) Next(context.Context) (*vector.Batch, error) {
@@ -236,9 +243,11 @@ func (r *ownReader) Next(context.Context) (*vector.Batch, error) {
 		}
 	})
 	calls := r.projection.newLLMCalls()
-	return vector.NewLazyBatch(rows.N, len(r.projection.refs), func(i int) (*vector.Column, error) {
+	out := vector.NewLazyBatch(rows.N, len(r.projection.refs), func(i int) (*vector.Column, error) {
 		return r.projection.column(stored, i, calls)
-	}), nil
+	})
+	out.Sel = r.projection.table.unexpired(rows, r.since)
+	return out, nil
 }
 
 func (r *ownReader) Close() {}

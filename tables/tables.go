@@ -53,23 +53,29 @@ var columnsText string
 // maxBodyBytes is the longest body of a log that is stored in its row.
 const maxBodyBytes = 8192
 
+// timeFields names the field by whose time the rows of each stored table are
+// partitioned and expire.
+var timeFields = map[*vector.Schema]string{
+	otlp.SpansSchema: "start_time_unix_nano", otlp.LogsSchema: "timestamp_unix_nano", otlp.MetricsSchema: "timestamp_unix_nano",
+}
+
 // Specs describes the stored tables to the engine.
 func Specs() []engine.TableSpec {
 	return []engine.TableSpec{
 		{
-			ID: 1, Record: record.Traces, Schema: otlp.SpansSchema, Time: "start_time_unix_nano",
+			ID: 1, Record: record.Traces, Schema: otlp.SpansSchema, Time: timeFields[otlp.SpansSchema],
 			Arrival: "ingested_at_unix_nano", Zones: []string{"end_time_unix_nano"},
 			Key: []string{"trace_id", "span_id"}, Trace: "trace_id",
 			Order: []string{"trace_id", "start_time_unix_nano"}, Relative: map[string]string{"end_time_unix_nano": "duration_ns"}, Documents: documents,
 		},
 		{
-			ID: 2, Record: record.Logs, Schema: otlp.LogsSchema, Time: "timestamp_unix_nano",
+			ID: 2, Record: record.Logs, Schema: otlp.LogsSchema, Time: timeFields[otlp.LogsSchema],
 			Arrival: "ingested_at_unix_nano", Trace: "trace_id", Offload: map[string]int{"body": maxBodyBytes}, Documents: documents,
 			Order:    []string{"service", "timestamp_unix_nano"},
 			Relative: map[string]string{"time_unix_nano": "time_after_ns", "observed_time_unix_nano": "observed_after_ns"},
 		},
 		{
-			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: "timestamp_unix_nano",
+			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: timeFields[otlp.MetricsSchema],
 			Arrival: "ingested_at_unix_nano", Documents: documents, Groups: metricNameFields, Member: "series_id",
 			Order:    []string{"name", "series_id", "timestamp_unix_nano"},
 			Relative: map[string]string{"time_unix_nano": "time_after_ns"},

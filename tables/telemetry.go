@@ -20,6 +20,8 @@ type telemetry struct {
 	schema  *vector.Schema
 	record  record.Type
 	columns []column
+
+	timeField string // Int64 field in ns since 1970 that retention goes by
 }
 
 func newTelemetry(oid pgtypes.OID, schema *vector.Schema, kind record.Type, s *section, key []string) *telemetry {
@@ -30,7 +32,7 @@ func newTelemetry(oid pgtypes.OID, schema *vector.Schema, kind record.Type, s *s
 	for _, name := range key {
 		rel.PrimaryKey = append(rel.PrimaryKey, rel.Index(name))
 	}
-	return &telemetry{rel: rel, schema: schema, record: kind, columns: s.columns}
+	return &telemetry{rel: rel, schema: schema, record: kind, columns: s.columns, timeField: timeFields[schema]}
 }
 
 // Relation describes the table.
@@ -59,7 +61,8 @@ func (t *telemetry) Stored(env *expr.Env) (rows, bytes int64, err error) {
 			bytes += int64(p.Bytes)
 		}
 	}
-	return snap.View.Rows(t.rel.Name), bytes, nil
+	rows, err = snap.View.RowsSince(env.Ctx, t.rel.Name, t.since(snap, env))
+	return rows, bytes, storageError(err)
 }
 
 // Scan reads the rows of the statement's view.
@@ -72,8 +75,9 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	for _, ref := range req.Columns {
 		p.plan(ref)
 	}
+	since := t.since(snap, req.Env)
 	scan, err := snap.View.Scan(engine.ScanRequest{
-		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Skip: skipCorrupt(req.Env),
+		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Since: since, Skip: skipCorrupt(req.Env),
 	})
 	if err != nil {
 		return nil, storageError(err)
@@ -85,7 +89,7 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	}
 	observe(req.Stats, scan)
 	readers[0].(*telemetryReader).done = func() { observeEnd(req.Stats, scan) }
-	own := &ownReader{projection: p}
+	own := &ownReader{projection: p, since: since}
 	for _, w := range snap.writes {
 		if w.telemetry == t {
 			own.rows = append(own.rows, w.decoded)

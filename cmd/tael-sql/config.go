@@ -45,7 +45,8 @@ type config struct {
 	Cold struct {
 		URL string `mapstructure:"url" yaml:"url"`
 	} `mapstructure:"cold" yaml:"cold"`
-	Limits struct {
+	Retention retention `mapstructure:"retention" yaml:"retention"`
+	Limits    struct {
 		Connections int   `mapstructure:"connections" yaml:"connections"`
 		QueryMemory int64 `mapstructure:"query_memory" yaml:"query_memory"`
 		TotalMemory int64 `mapstructure:"total_memory" yaml:"total_memory"`
@@ -68,7 +69,9 @@ var defaults = map[string]any{
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
 	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05,
 	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.window": "24h", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
-	"cold.url":           "",
+	"cold.url":        "",
+	"retention.spans": "0", "retention.logs": "0", "retention.metrics": "0",
+	"retention.metrics_5m": "0", "retention.payloads": "0", "retention.comments": "0",
 	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
 	"admin.pprof": false,
 	"log.level":   "info",
@@ -163,6 +166,9 @@ func (c *config) validate() error {
 	}
 	if c.Hot.Window <= 0 {
 		return fmt.Errorf("hot.window %s is not positive", c.Hot.Window)
+	}
+	if err := c.Retention.parse(); err != nil {
+		return err
 	}
 	if c.Ingest.MinFreeDisk >= 1 {
 		return fmt.Errorf("ingest.min_free_disk is a share of the disk below 1, not %g", c.Ingest.MinFreeDisk)

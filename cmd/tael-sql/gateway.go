@@ -21,12 +21,9 @@ import (
 	"github.com/tael-sql/tael-sql/engine"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/ingest"
-	"github.com/tael-sql/tael-sql/internal/otlp"
 	"github.com/tael-sql/tael-sql/internal/session"
-	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/pgwire"
 	"github.com/tael-sql/tael-sql/tables"
-	"github.com/tael-sql/tael-sql/wal/record"
 )
 
 // database and user are what clients connect to while no users are configured.
@@ -57,15 +54,6 @@ type gateway struct {
 	wg        sync.WaitGroup
 }
 
-// decode turns a WAL record back into rows.
-func decode(h record.Header, body []byte) (*vector.Rows, int, error) {
-	d, err := otlp.Decode(h, body)
-	if err != nil {
-		return nil, 0, err
-	}
-	return d.Rows, d.Items, nil
-}
-
 // startGateway opens the data folder and listens. Listeners open before the
 // engine does, so that a port in use fails at once; they are served after it.
 func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
@@ -92,7 +80,7 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
 	g.otlp = ingest.NewServer(g.db, ingest.Options{
 		MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
-		CORSOrigins: c.Ingest.CORSOrigins, Logger: log,
+		Decode: c.Retention.items().Decode, CORSOrigins: c.Ingest.CORSOrigins, Logger: log,
 	})
 	g.admin = &http.Server{Handler: g.adminHandler(c.Admin.Pprof), ReadHeaderTimeout: 5 * time.Second}
 
@@ -143,8 +131,8 @@ func engineOptions(c *config, log *slog.Logger) engine.Options {
 		dedupe = -1 // off; the engine takes 0 for its default
 	}
 	return engine.Options{
-		Cold:   c.cold,
-		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: decode, Logger: log,
+		Cold: c.cold, Retention: c.Retention.tables(),
+		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: c.Retention.items().Rows, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk,

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/internal/otlp"
 	"github.com/tael-sql/tael-sql/tables"
 )
 
@@ -207,7 +208,7 @@ func TestLocked(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	g := testGateway(t, dir)
 	defer stopGateway(t, g, dir)
-	_, err := engine.Open(dir, engine.Options{Tables: tables.Specs(), Decode: decode})
+	_, err := engine.Open(dir, engine.Options{Tables: tables.Specs(), Decode: otlp.Retention{}.Rows})
 	if !errors.Is(err, engine.ErrLocked) {
 		t.Fatalf("got %v, want ErrLocked", err)
 	}

@@ -73,7 +73,7 @@ func (s *Server) decode(h record.Header, body []byte) (d *otlp.Decoded, err erro
 			err = fmt.Errorf("%w: it cannot be decoded", otlp.ErrMalformed)
 		}
 	}()
-	return otlp.Decode(h, body)
+	return s.opts.Decode(h, body)
 }
 
 // bodyHash identifies a request that is sent again.

@@ -25,6 +25,8 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/internal/otlp"
+	"github.com/tael-sql/tael-sql/wal/record"
 )
 
 // An Appender makes a request durable, or says why not with an error of
@@ -39,6 +41,9 @@ type Options struct {
 	MaxMessageBytes int
 	// MaxInFlightBytes limits all requests under way together. Default 128 MiB.
 	MaxInFlightBytes int64
+	// Decode is what makes rows of a request, here and where the engine replays
+	// it. Default otlp.Decode.
+	Decode func(h record.Header, body []byte) (*otlp.Decoded, error)
 	// CORSOrigins are the origins whose pages may send over HTTP; "*" is any.
 	CORSOrigins []string
 	// MaxStreams limits the requests under way on one connection. Default 100.
@@ -51,6 +56,9 @@ func (o Options) withDefaults() Options {
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 16<<20)
 	o.MaxInFlightBytes = cmp.Or(o.MaxInFlightBytes, 128<<20)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 100)
+	if o.Decode == nil {
+		o.Decode = otlp.Decode
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

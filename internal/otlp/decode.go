@@ -3,6 +3,7 @@ package otlp
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,11 @@ import (
 // The rows depend on nothing but body and the header's Type, Source and
 // ReceiveNanos, so that replay makes the same.
 func Decode(h record.Header, body []byte) (*Decoded, error) {
+	return decode(h, body, math.MinInt64)
+}
+
+// decode rejects items of a time before oldest.
+func decode(h record.Header, body []byte, oldest int64) (*Decoded, error) {
 	if h.Codec.IsJSON() {
 		return nil, fmt.Errorf("%w: JSON must be converted to protobuf first", ErrMalformed)
 	}
@@ -26,6 +32,7 @@ func Decode(h record.Header, body []byte) (*Decoded, error) {
 	}
 	d := pool.Get().(*decoder)
 	defer pool.Put(d)
+	d.oldest = oldest
 	return d.decode(h, body)
 }
 
@@ -64,8 +71,9 @@ type decoder struct {
 
 	// Of the request being read.
 	header    record.Header
-	row       int // rows so far
-	items     int // items so far
+	oldest    int64 // time of an item, in ns since 1970
+	row       int   // rows so far
+	items     int   // items so far
 	total     int
 	ordinals  []uint32
 	rejected  int

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -101,6 +102,9 @@ func (d *decoder) addLog(l *logRecord) error {
 	}
 	observed, err := nanos(l.observed, "observed_time_unix_nano")
 	if err != nil {
+		return err
+	}
+	if err := d.unexpired(cmp.Or(time, observed, d.header.ReceiveNanos)); err != nil {
 		return err
 	}
 	if err := d.originError(); err != nil {

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"math"
@@ -169,6 +170,9 @@ func (d *decoder) addPoint(mt *metric) error {
 	}
 	start, err := nanos(p.start, "start_time_unix_nano")
 	if err != nil {
+		return err
+	}
+	if err := d.unexpired(cmp.Or(time, d.header.ReceiveNanos)); err != nil {
 		return err
 	}
 	if err := p.checkCounts(); err != nil {

@@ -139,6 +139,9 @@ func (d *decoder) addSpan(s *span) error {
 	if err != nil {
 		return err
 	}
+	if err := d.unexpired(start); err != nil {
+		return err
+	}
 	if err := d.originError(); err != nil {
 		return err
 	}
