@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 	"github.com/tael-sql/tael-sql/wal/record"
@@ -26,6 +27,8 @@ type pending struct {
 	table  *table
 	rows   *vector.Rows
 	items  int
+
+	unsettled map[uint64][]layout.Unsettled // by part, until the next look
 }
 
 // Append makes a request durable and visible: when it returns nil, the record

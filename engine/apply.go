@@ -142,6 +142,13 @@ func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) boo
 			}
 		}
 	}
+	for _, e := range entries {
+		for _, p := range e.parts {
+			for id, keys := range p.unsettled {
+				next.tables[p.table.number].unsettle(id, keys)
+			}
+		}
+	}
 	for number, byBlock := range kills {
 		for id, rows := range byBlock {
 			next.tables[number].killStored(id, rows)

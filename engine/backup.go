@@ -152,9 +152,12 @@ func rewindDead(fs vfs.FS, dir string, v *View) (err error) {
 			if p.dead != nil {
 				wanted[string(layout.PartDeadKey(t.ID, p.meta.ID))] = layout.AppendDead(nil, p.dead, p.meta.Rows)
 			}
+			if len(p.unsettled) > 0 {
+				wanted[string(layout.UnsettledKey(t.ID, p.meta.ID))] = layout.AppendUnsettled(nil, p.unsettled)
+			}
 		}
 		var others [][]byte
-		for _, kind := range []layout.KeyKind{layout.DeadKind, layout.VectorKind} {
+		for _, kind := range []layout.KeyKind{layout.DeadKind, layout.VectorKind, layout.UnsettledKind} {
 			lower, upper := layout.TableRange(kind, t.ID)
 			err := store.Each(lower, upper, func(key, value []byte) error {
 				switch want, ok := wanted[string(key)]; {

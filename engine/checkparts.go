@@ -41,7 +41,7 @@ func (c *checker) tableParts(t *table, m tableManifest, live map[string][]int64)
 			c.problem("%v (%s)", err, describePart(p, ref.deadCount))
 		}
 	}
-	for _, kind := range []layout.KeyKind{layout.IndexKind, layout.VectorKind} {
+	for _, kind := range []layout.KeyKind{layout.IndexKind, layout.VectorKind, layout.UnsettledKind} {
 		lower, upper := layout.TableRange(kind, t.ID)
 		err := c.store.Each(lower, upper, func(key, _ []byte) error {
 			if id, ok := layout.ParsePartKey(key); !ok || !known[id] {
@@ -79,6 +79,10 @@ func (c *checker) part(t *table, ref *partRef, live map[string][]int64) error {
 		return err
 	}
 	index, _, err := c.parts.readIndex(m)
+	if err != nil {
+		return err
+	}
+	ref, err = ref.settled(t, index, func(k int) (*blockKeys, error) { return newBlockKeys(t, part.Chunk(k), index.Chunks[k].Rows) })
 	if err != nil {
 		return err
 	}

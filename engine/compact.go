@@ -62,6 +62,9 @@ func (db *DB) Compact(ctx context.Context, before int64) (moved []Compacted, err
 }
 
 func (db *DB) compact(ctx context.Context, before int64) (moved []Compacted, err error) {
+	if err := db.settleParts(ctx); err != nil {
+		return nil, err
+	}
 	for _, t := range db.tables {
 		var rows int64
 		rows, err = db.compactTable(ctx, t, before)

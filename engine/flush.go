@@ -414,7 +414,7 @@ func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write,
 			}
 			written[p] = true
 			if !db.opts.faults.deadNotInBatch {
-				writes = append(writes, hot.Write{Key: layout.PartDeadKey(t.ID, p.meta.ID), Value: layout.AppendDead(nil, p.dead, p.meta.Rows)})
+				writes = append(writes, vectorWrites(p.meta, p.dead, p.unsettled)...)
 			}
 		}
 		writes = append(writes, db.stateWrite(t, frozen.lsn, frozen.tables[i].nextRow))

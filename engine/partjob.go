@@ -126,8 +126,8 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 			hot.Write{Key: layout.PartKey(t.ID, m.ID), Value: m.Append(nil)},
 			hot.Write{Key: layout.PartIndexKey(t.ID, m.ID), Value: j.index.Append(nil)},
 			hot.Write{Key: layout.DigestKey(t.ID, m.ID), Value: j.sum.Append(nil)})
-		if dead := j.dead(db.view.Load().tables[t.number]); dead != nil && !db.opts.faults.deadNotInBatch {
-			writes = append(writes, hot.Write{Key: layout.PartDeadKey(t.ID, m.ID), Value: layout.AppendDead(nil, dead, m.Rows)})
+		if now := db.view.Load().tables[t.number]; !db.opts.faults.deadNotInBatch {
+			writes = append(writes, vectorWrites(m, j.dead(now), j.unsettled(now))...)
 		}
 	}
 	for _, ref := range j.blocks {
@@ -154,6 +154,7 @@ func (db *DB) publishPart(j *partJob) {
 		tv.blocks = slices.Delete(slices.Clone(tv.blocks), at, at+1)
 		db.gone = append(db.gone, goneBlock{ref.meta, now.number + 1})
 	}
+	unsettled := j.unsettled(tv)
 	for _, p := range j.parts {
 		at, _ := tv.part(p.meta.ID)
 		tv.parts = slices.Delete(slices.Clone(tv.parts), at, at+1)
@@ -162,6 +163,9 @@ func (db *DB) publishPart(j *partJob) {
 		p := newPartRef(j.meta)
 		if dead := j.dead(now.tables[j.table.number]); dead != nil && !db.opts.faults.forgetKills {
 			p.dead, p.deadCount, p.deadChanged = dead, dead.Count(), true
+		}
+		if len(unsettled) > 0 {
+			p.unsettled, p.deadChanged = unsettled, true
 		}
 		tv.parts = append(slices.Clip(tv.parts), p)
 	}

@@ -14,6 +14,7 @@ import (
 // is asked by its trace filter, a chunk by its range of trace ids or its own.
 func (db *DB) findInParts(list []*partRef, p *pending, kills blockKills) error {
 	t, horizon := p.table, int64(db.opts.ReplaceHorizon)
+	p.unsettled = nil
 	times := p.rows.Cols[t.time].Ints
 	least, greatest := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, v := range times[:p.rows.N] {
@@ -42,6 +43,7 @@ func (db *DB) findInPart(ref *partRef, p *pending, kills blockKills) error {
 		return err
 	}
 	traces := p.rows.Cols[t.trace]
+	unavailable := false
 	var key []byte
 	for i := range p.rows.N {
 		id := traces.HexBytes(i)
@@ -50,7 +52,15 @@ func (db *DB) findInPart(ref *partRef, p *pending, kills blockKills) error {
 			continue
 		}
 		for k := range chunksWith(index.Chunks, id, hash) {
-			keys, err := db.chunkKeys(t, m, index.Chunks[k].BlockMeta, k)
+			var keys *blockKeys
+			if !unavailable {
+				keys, err = db.chunkKeys(t, m, index.Chunks[k].BlockMeta, k)
+				unavailable = errors.Is(err, ErrUnavailable)
+			}
+			if unavailable {
+				p.unsettle(m.ID, i, int64(db.opts.ReplaceHorizon))
+				break // the whole part is looked through once it is settled
+			}
 			if err != nil {
 				return err
 			}

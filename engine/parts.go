@@ -24,7 +24,8 @@ type partRef struct {
 	whole       *layout.BlockMeta // what prunes the part as a whole
 	dead        vector.Bitmap     // nil: none
 	deadCount   int
-	deadChanged bool // not yet in the hot store as it is
+	unsettled   []layout.Unsettled
+	deadChanged bool // that, or the vector, is not yet in the hot store as it is
 }
 
 func newPartRef(meta *layout.PartMeta) *partRef {
@@ -190,6 +191,21 @@ func loadParts(store *hot.Store, t *table) ([]*partRef, error) {
 			return fmt.Errorf("%w: deletion vector of part %s: %w", ErrCorrupt, p.meta.Name, err)
 		}
 		p.deadCount = p.dead.Count()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	lower, upper = layout.TableRange(layout.UnsettledKind, t.ID)
+	err = store.Each(lower, upper, func(key, value []byte) error {
+		id, _ := layout.ParsePartKey(key)
+		p := byID[id]
+		if p == nil {
+			return fmt.Errorf("%w: unsettled keys of part %d of %s, which is not in the manifest", ErrCorrupt, id, t.Schema.Name)
+		}
+		if p.unsettled, err = layout.DecodeUnsettled(value); err != nil {
+			return fmt.Errorf("%w: part %s: %w", ErrCorrupt, p.meta.Name, err)
+		}
 		return nil
 	})
 	return list, err

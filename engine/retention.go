@@ -253,6 +253,7 @@ func partGoneWrites(m *layout.PartMeta) []hot.Write {
 		{Key: layout.PartKey(m.Table, m.ID)},
 		{Key: layout.PartIndexKey(m.Table, m.ID)},
 		{Key: layout.PartDeadKey(m.Table, m.ID)},
+		{Key: layout.UnsettledKey(m.Table, m.ID)},
 		{Key: layout.DigestKey(m.Table, m.ID)},
 	}
 }

@@ -104,6 +104,12 @@ func (s *Scan) addPart(filters []pruner, p *partRef) error {
 		s.pruned["trace filter"] += n
 		return nil
 	}
+	if p, err = s.view.db.settled(s.table, p); err != nil {
+		if s.skipped(err) {
+			return nil
+		}
+		return err
+	}
 	before := len(s.runs)
 	for k := range index.Chunks {
 		c := &index.Chunks[k]

@@ -233,8 +233,8 @@ func (v *View) table(name string) (*table, *tableView, bool) {
 	return nil, nil, false
 }
 
-// Rows counts the live rows of a table, from metadata alone; 0 for a table
-// that is not stored.
+// Rows counts the live rows of a table, from metadata alone, those of unsettled
+// keys too; 0 for a table that is not stored.
 func (v *View) Rows(name string) int64 {
 	_, tv, ok := v.table(name)
 	if !ok {

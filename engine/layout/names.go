@@ -21,6 +21,7 @@
 //	p table:u8 id:u64                        the manifest entry of a part (PartMeta)
 //	q table:u8 id:u64                        what is known of its inside (PartIndex)
 //	e table:u8 id:u64                        its deletion vector (AppendDead)
+//	u table:u8 id:u64                        keys of rows that are dead too (AppendUnsettled)
 //	a table:u8                               applied LSN, row count, next block id (TableState)
 //	h hash:16                                a request lately received (RequestEntry)
 //	k table:u8 key:escaped lsn:u64 inverted  a version of a row of a keyed table, newest first
@@ -76,6 +77,8 @@ const (
 	IndexKind   KeyKind = 'q'
 	VectorKind  KeyKind = 'e'
 	DigestKind  KeyKind = 'g'
+
+	UnsettledKind KeyKind = 'u'
 )
 
 // VersionKey is the key of the folder's format version.
@@ -153,6 +156,9 @@ func PartIndexKey(table uint8, id uint64) []byte { return partKey(IndexKind, tab
 // PartDeadKey is the key of a part's deletion vector.
 func PartDeadKey(table uint8, id uint64) []byte { return partKey(VectorKind, table, id) }
 
+// UnsettledKey is the key of the unsettled keys of a part.
+func UnsettledKey(table uint8, id uint64) []byte { return partKey(UnsettledKind, table, id) }
+
 // DigestKey is the key of the digest of a block or part.
 func DigestKey(table uint8, id uint64) []byte { return partKey(DigestKind, table, id) }
 
@@ -162,7 +168,7 @@ func ParsePartKey(k []byte) (id uint64, ok bool) {
 		return 0, false
 	}
 	kind := KeyKind(k[0])
-	return binary.BigEndian.Uint64(k[2:]), kind == PartKind || kind == IndexKind || kind == VectorKind
+	return binary.BigEndian.Uint64(k[2:]), kind == PartKind || kind == IndexKind || kind == VectorKind || kind == UnsettledKind
 }
 
 // StateKey is the key of a table's state.

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tael-sql/tael-sql/engine/object"
+	"github.com/tael-sql/tael-sql/wal/record"
+)
+
+// A switchedStore is a folder that can be out of reach.
+type switchedStore struct {
+	object.Store
+	down *atomic.Bool
+}
+
+func (s switchedStore) err() error {
+	if s.down.Load() {
+		return fmt.Errorf("%w: switched off", object.ErrUnavailable)
+	}
+	return nil
+}
+
+func (s switchedStore) Put(ctx context.Context, name string, write func(io.Writer) error) (object.Info, error) {
+	if err := s.err(); err != nil {
+		return object.Info{}, err
+	}
+	return s.Store.Put(ctx, name, write)
+}
+
+func (s switchedStore) Open(ctx context.Context, name string) (object.Reader, error) {
+	if err := s.err(); err != nil {
+		return nil, err
+	}
+	r, err := s.Store.Open(ctx, name)
+	return switchedReader{r, s}, err
+}
+
+func (s switchedStore) Delete(ctx context.Context, name string) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	return s.Store.Delete(ctx, name)
+}
+
+func (s switchedStore) List(ctx context.Context, prefix string, fn func(string, int64) error) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	return s.Store.List(ctx, prefix, fn)
+}
+
+type switchedReader struct {
+	object.Reader
+	store switchedStore
+}
+
+func (r switchedReader) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.store.err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.ReadAt(p, off)
+}
+
+// While the object store is not available, statements that need parts fail and
+// give no rows, others and ingest go on, and compaction goes on once it is
+// there again: with every row once, also those that were replaced meanwhile.
+func TestUnavailable(t *testing.T) {
+	mem := vfs.NewMem()
+	store := switchedStore{object.NewFolder(mem, "bucket"), new(atomic.Bool)}
+	o := testOptions(mem)
+	o.Cold = store
+	db := mustOpen(t, o)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		r, err := CheckParts(mem, "db", testTables, store)
+		if err != nil || len(r.Problems) > 0 {
+			t.Errorf("check: %v %v", r.Problems, err)
+		}
+	})
+	reopen := func() {
+		t.Helper()
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		db = mustOpen(t, o)
+	}
+	all := func(table string, filters ...Filter) ([]string, error) {
+		v := db.View()
+		defer v.Release()
+		rows, _, err := scanText(v, ScanRequest{Table: table, Filters: filters}, false)
+		return rows, err
+	}
+	expect := func(m *model, what string) {
+		t.Helper()
+		v := db.View()
+		defer v.Release()
+		if err := compareWithModel(rand.New(rand.NewPCG(1, 1)), v, m); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	ctx := t.Context()
+	m := &model{}
+	add := func(kind record.Type, body string) {
+		t.Helper()
+		mustAppend(t, db, kind, body)
+		m.apply(kind, body)
+	}
+	for i := range 20 {
+		add(record.Traces, fmt.Sprintf("%c %d %d old %d\n", 'a'+i, i, i, i))
+		add(record.Logs, fmt.Sprintf("%d old-%d\n", i, i))
+	}
+	mustCheckpoint(t, db)
+	if _, err := db.Compact(ctx, minuteNanos(60)); err != nil {
+		t.Fatal(err)
+	}
+	add(record.Traces, "z 1 590 hot 1\n")
+	mustCheckpoint(t, db)
+	reopen() // nothing of the parts is in memory
+	recent := Filter{Ref: ColumnRef{Field: spansSchema.Index("start")}, Min: minuteNanos(500), Max: math.MaxInt64}
+
+	store.down.Store(true)
+	down := func() {
+		t.Helper()
+		for _, table := range []string{"spans", "logs"} {
+			if rows, err := all(table); !errors.Is(err, ErrUnavailable) || rows != nil {
+				t.Fatalf("%s: %d rows, %v", table, len(rows), err)
+			}
+		}
+		if rows, err := all("spans", recent); err != nil || !slices.Contains(rows, "z 1 590 hot 1") {
+			t.Fatalf("what is not in parts: %q, %v", rows, err)
+		}
+	}
+	down()
+	add(record.Traces, "y 1 599 hot 2\n")
+	add(record.Logs, "599 hot\n")
+	add(record.Traces, "b 1 1 new 21\nc 2 2 new 22\n") // their older versions are in a part
+	mustCheckpoint(t, db)
+	add(record.Traces, "d 3 3 new 23\n") // not flushed
+	down()
+	if _, err := db.Compact(ctx, minuteNanos(60)); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("compact: %v", err)
+	}
+	reopen() // also without the store
+	down()
+	mustCheckpoint(t, db)
+	reopen()
+	down()
+	v := db.View()
+	if n := len(v.tables[0].parts[0].unsettled); n != 3 {
+		t.Fatalf("%d keys are not settled", n)
+	}
+	v.Release()
+
+	store.down.Store(false)
+	for _, table := range []string{"spans", "logs"} { // before anything is settled
+		rows, err := all(table)
+		if want := m.rows(table, nil); err != nil || !slices.Equal(rows, want) {
+			t.Fatalf("%s: got %q, want %q, %v", table, rows, want, err)
+		}
+	}
+	v = db.View()
+	s, err := v.Scan(ScanRequest{Table: "spans"})
+	if err != nil || s.Units() == 0 {
+		t.Fatal(err)
+	}
+	rows := 0
+	for r := s.Reader(); ; { // no column is read
+		b, err := r.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b == nil {
+			break
+		}
+		rows += b.Live()
+	}
+	v.Release()
+	if rows != 22 {
+		t.Fatalf("%d rows are counted", rows)
+	}
+	add(record.Traces, "e 4 4 new 24\n")
+	if _, err := db.Compact(ctx, minuteNanos(60)); err != nil {
+		t.Fatalf("compact: %v", err)
+	}
+	v = db.View()
+	for _, p := range v.tables[0].parts {
+		if len(p.unsettled) > 0 {
+			t.Errorf("part %s: %d keys are not settled", p.meta.Name, len(p.unsettled))
+		}
+	}
+	for _, b := range v.tables[0].blocks {
+		if b.meta.MinTime < minuteNanos(60) {
+			t.Error("an old block was not compacted")
+		}
+	}
+	v.Release()
+	expect(m, "settled")
+	mustCheckpoint(t, db)
+	reopen()
+	expect(m, "settled, after a start")
+}
