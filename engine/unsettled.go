@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -100,6 +101,10 @@ func (db *DB) settleParts(ctx context.Context) error {
 				return err
 			}
 			settled, err := db.settled(t, ref)
+			if errors.Is(err, ErrCorrupt) {
+				db.opts.Logger.Error("replaced rows cannot be found in a damaged part", "table", t.Schema.Name, "error", err)
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("settle part %s: %w", ref.meta.Name, err)
 			}
