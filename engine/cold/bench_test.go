@@ -202,7 +202,7 @@ func BenchmarkScan(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if !cached {
-						p.Close()
+						p.cache = NewCache(64 << 20)
 					}
 					for k := range p.Chunks() {
 						c := p.Chunk(k)
@@ -236,7 +236,7 @@ func BenchmarkFew(b *testing.B) {
 			read := int64(0)
 			for b.Loop() {
 				if !cached {
-					p.Close()
+					p.cache = NewCache(64 << 20)
 				}
 				c := p.Chunk(3)
 				for f := range table.spec.Schema.Fields {

@@ -3,6 +3,8 @@ package cold
 import (
 	"container/list"
 	"sync"
+
+	"github.com/tael-sql/tael-sql/engine/layout"
 )
 
 // A Cache keeps decompressed pages and dictionaries of all parts, those that
@@ -19,7 +21,7 @@ type Cache struct {
 // A cacheKey names a page of a part: its number is that of the chunk, or for a
 // dictionary ^ the number of the row group.
 type cacheKey struct {
-	part *Part
+	part *layout.PartMeta // that of the manifest: a part that is opened again finds its pages
 	leaf int32
 	page int32
 }
@@ -69,17 +71,4 @@ func (c *Cache) remove(e *list.Element) {
 	entry := c.order.Remove(e).(*cacheEntry)
 	delete(c.entries, entry.key)
 	c.size -= entry.size
-}
-
-// drop forgets a part.
-func (c *Cache) drop(p *Part) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for e := c.order.Front(); e != nil; {
-		next := e.Next()
-		if e.Value.(*cacheEntry).key.part == p {
-			c.remove(e)
-		}
-		e = next
-	}
 }

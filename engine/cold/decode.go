@@ -2,7 +2,6 @@ package cold
 
 import (
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"strconv"
 	"unsafe"
@@ -10,27 +9,16 @@ import (
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-func plainInts(data []byte, n int) []int64 {
-	out := make([]int64, n)
-	for i := range out {
-		out[i] = int64(binary.LittleEndian.Uint64(data[8*i:]))
+// plainTexts gives those texts of n, nil: all, that alias data; ok is false if
+// data is not exactly that many.
+func plainTexts(data []byte, n int, at []int32) (out []string, ok bool) {
+	if at == nil {
+		out = make([]string, n)
+	} else {
+		out = make([]string, len(at))
 	}
-	return out
-}
-
-func plainFloats(data []byte, n int) []float64 {
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
-	}
-	return out
-}
-
-// plainTexts gives texts that alias data; ok is false if data is not exactly
-// that many.
-func plainTexts(data []byte, n int) (out []string, ok bool) {
-	out = make([]string, n)
-	for i := range out {
+	k := 0
+	for i := range n {
 		if len(data) < 4 {
 			return nil, false
 		}
@@ -38,8 +26,11 @@ func plainTexts(data []byte, n int) (out []string, ok bool) {
 		if data = data[4:]; uint64(size) > uint64(len(data)) {
 			return nil, false
 		}
-		if size > 0 {
-			out[i] = unsafe.String(&data[0], int(size))
+		if at == nil || k < len(at) && int(at[k]) == i {
+			if size > 0 {
+				out[k] = unsafe.String(&data[0], int(size))
+			}
+			k++
 		}
 		data = data[size:]
 	}
@@ -54,52 +45,95 @@ func decimals(ints []int64) []string {
 	return out
 }
 
-// runs decodes n numbers of Parquet's hybrid of run lengths and bit packing
-// that fill data, behind which padding lies.
-func runs(data []byte, width, n int) (out []uint32, ok bool) {
-	out = make([]uint32, n)
-	if width > 32 {
-		return nil, false
+// runs decodes numbers of Parquet's hybrid of run lengths and bit packing that
+// fill data, behind which padding lies. out must be zero or is set whole.
+func runs(out []uint32, data []byte, width int) bool {
+	r := runReader{data: data, width: width}
+	for len(out) > 0 {
+		n, value, packed, ok := r.next(len(out))
+		if !ok {
+			return false
+		}
+		if packed != nil {
+			unpack(out[:n], packed, width, 1<<width-1)
+		} else {
+			fill(out[:n], value)
+		}
+		out = out[n:]
 	}
-	padded := data[:len(data)+8]
-	at, size := 0, len(data)
+	return r.at == len(data)
+}
+
+func fill(out []uint32, value uint32) {
+	for i := range out {
+		out[i] = value
+	}
+}
+
+// runsAt decodes some of total numbers, those at ascending places.
+func runsAt(out []uint32, data []byte, width, total int, at []int32) bool {
+	r := runReader{data: data, width: width}
 	mask := uint64(1)<<width - 1
-	for i := 0; i < n; {
-		header, s := binary.Uvarint(data[at:])
-		if s <= 0 {
-			return nil, false
+	k := 0
+	for first := 0; first < total; {
+		n, value, packed, ok := r.next(total - first)
+		if !ok {
+			return false
 		}
-		at += s
-		if header&1 == 0 {
-			count, bytes := header>>1, (width+7)/8
-			if count == 0 || count > uint64(n-i) || at+bytes > size {
-				return nil, false
+		for ; k < len(at) && int(at[k]) < first+n; k++ {
+			out[k] = value
+			if packed != nil {
+				bit := (int(at[k]) - first) * width
+				out[k] = uint32(binary.LittleEndian.Uint64(packed[bit>>3:]) >> (bit & 7) & mask)
 			}
-			v := uint32(binary.LittleEndian.Uint64(padded[at:]) & (1<<(8*bytes) - 1))
-			if v != 0 {
-				run := out[i : i+int(count)]
-				for k := range run {
-					run[k] = v
-				}
-			}
-			i, at = i+int(count), at+bytes
-			continue
 		}
-		groups := header >> 1
-		if groups == 0 || groups > uint64(n-i+7)/8 || at+int(groups)*width > size {
-			return nil, false
-		}
-		count := min(int(groups)*8, n-i)
-		unpack(out[i:i+count], padded[at:], width, mask)
-		i, at = i+count, at+int(groups)*width
+		first += n
 	}
-	return out, at == size || n == 0
+	return r.at == len(data)
+}
+
+// runReader reads the runs of the hybrid.
+type runReader struct {
+	data  []byte
+	at    int
+	width int
+}
+
+// next gives a run of at most limit numbers: all the same, or packed with 8
+// bytes behind them that can be read.
+func (r *runReader) next(limit int) (n int, value uint32, packed []byte, ok bool) {
+	if r.width > 32 {
+		return 0, 0, nil, false
+	}
+	padded := r.data[:len(r.data)+8]
+	header, s := binary.Uvarint(r.data[r.at:])
+	if s <= 0 {
+		return 0, 0, nil, false
+	}
+	r.at += s
+	if header&1 == 0 {
+		count, bytes := header>>1, (r.width+7)/8
+		if count == 0 || count > uint64(limit) || r.at+bytes > len(r.data) {
+			return 0, 0, nil, false
+		}
+		value = uint32(binary.LittleEndian.Uint64(padded[r.at:]) & (1<<(8*bytes) - 1))
+		r.at += bytes
+		return int(count), value, nil, true
+	}
+	groups := header >> 1
+	if groups == 0 || groups > uint64(limit+7)/8 || r.at+int(groups)*r.width > len(r.data) {
+		return 0, 0, nil, false
+	}
+	packed = padded[r.at:]
+	r.at += int(groups) * r.width
+	return min(int(groups)*8, limit), 0, packed, true
 }
 
 // unpack reads packed numbers; 8 bytes can be read beyond the last.
 func unpack(out []uint32, packed []byte, width int, mask uint64) {
 	switch {
 	case width == 0:
+		clear(out)
 		return
 	case width <= 7: // eight numbers are in one word
 		for len(out) >= 8 {
@@ -198,16 +232,15 @@ func setBits(b vector.Bitmap, from, to int) {
 	}
 }
 
-// deltas decodes n integers that are packed differences (DELTA_BINARY_PACKED)
-// and fill data, behind which padding lies.
-func deltas(data []byte, n int) (out []int64, ok bool) {
-	d := &deltaReader{data: data}
+// deltas decodes integers that are packed differences (DELTA_BINARY_PACKED) and
+// fill data, behind which padding lies.
+func deltas(out []int64, data []byte) bool {
+	d, n := &deltaReader{data: data}, len(out)
 	block, mini, count := d.uvarint(), d.uvarint(), d.uvarint()
 	value := d.varint()
 	if d.bad || count != uint64(n) || mini == 0 || block == 0 || block%(mini*32) != 0 || block > 1<<20 || mini > 512 {
-		return nil, false
+		return false
 	}
-	out = make([]int64, n)
 	if n > 0 {
 		out[0] = value
 	}
@@ -219,17 +252,17 @@ func deltas(data []byte, n int) (out []int64, ok bool) {
 			width := int(widths[m])
 			packed := d.bytes(per / 8 * width)
 			if d.bad || width > 64 {
-				return nil, false
+				return false
 			}
 			run := out[i:min(i+per, n)]
 			value = addDeltas(run, packed, width, least, value)
 			i += len(run)
 		}
 		if d.bad {
-			return nil, false
+			return false
 		}
 	}
-	return out, d.at == len(data)
+	return d.at == len(data)
 }
 
 // addDeltas sums packed differences, each of them least and more.

@@ -33,10 +33,8 @@ func (c *Chunk) nested(leaf int) (f nestedPage, err error) {
 		return f, c.fail(leaf)
 	}
 	f.values = rest
-	if f.rep, ok = runs(rep, bits.Len(uint(l.rep)), f.page.values); !ok {
-		return f, c.fail(leaf)
-	}
-	if f.def, ok = runs(def, bits.Len(uint(l.def)), f.page.values); !ok {
+	f.rep, f.def = make([]uint32, f.page.values), make([]uint32, f.page.values)
+	if !runs(f.rep, rep, bits.Len(uint(l.rep))) || !runs(f.def, def, bits.Len(uint(l.def))) {
 		return f, c.fail(leaf)
 	}
 	rows := 0
@@ -177,9 +175,10 @@ func (c *Chunk) pairTexts(leaf int, f *nestedPage) (t pairTexts, err error) {
 		if t.dict, err = c.dictionary(leaf); err != nil {
 			return t, err
 		}
-		t.codes, ok = codes(f.values, f.n, len(t.dict.texts))
+		t.codes = make([]uint32, f.n)
+		ok = len(f.values) > 0 && runs(t.codes, f.values[1:], int(f.values[0])) && below(t.codes, len(t.dict.texts))
 	case f.page.encoding == parquet.Encodings.Plain:
-		t.plain, ok = plainTexts(f.values, f.n)
+		t.plain, ok = plainTexts(f.values, f.n, nil)
 	}
 	if !ok {
 		return t, c.fail(leaf)

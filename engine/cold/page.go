@@ -54,7 +54,7 @@ func (p *Part) read(at location, typ int32) (page, error) {
 
 // page gives the page of a column.
 func (c *Chunk) page(leaf int) (*page, error) {
-	key := cacheKey{c.part, int32(leaf), int32(c.k)}
+	key := cacheKey{c.part.meta, int32(leaf), int32(c.k)}
 	if v, ok := c.part.cache.get(key); ok {
 		return v.(*page), nil
 	}
@@ -90,7 +90,7 @@ type dictionary struct {
 // dictionary gives the dictionary of a column.
 func (c *Chunk) dictionary(leaf int) (*dictionary, error) {
 	p, group := c.part, c.k/GroupChunks
-	key := cacheKey{p, int32(leaf), ^int32(group)}
+	key := cacheKey{p.meta, int32(leaf), ^int32(group)}
 	if v, ok := p.cache.get(key); ok {
 		return v.(*dictionary), nil
 	}
@@ -109,7 +109,7 @@ func (c *Chunk) dictionary(leaf int) (*dictionary, error) {
 	switch p.columns.leaves[leaf].typ {
 	case parquet.Types.ByteArray:
 		if ok {
-			d.texts, ok = plainTexts(raw.data, raw.values)
+			d.texts, ok = plainTexts(raw.data, raw.values, nil)
 		}
 		if len(d.texts) == 0 {
 			d.texts = []string{""}
@@ -118,7 +118,10 @@ func (c *Chunk) dictionary(leaf int) (*dictionary, error) {
 		size += 16 * int64(raw.values)
 	case parquet.Types.Int64:
 		if ok = ok && len(raw.data) == 8*raw.values; ok {
-			d.ints = plainInts(raw.data, raw.values)
+			d.ints = make([]int64, raw.values)
+			for i := range d.ints {
+				d.ints[i] = int64(binary.LittleEndian.Uint64(raw.data[8*i:]))
+			}
 		}
 		d.numbers = sync.OnceValue(func() []string { return decimals(d.ints) })
 		size += 40 * int64(raw.values)

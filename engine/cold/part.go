@@ -93,6 +93,7 @@ func (p *Part) directory(footer *metadata.FileMetaData, tail []byte) error {
 	if p.columns, err = newColumns(p.spec, keys); err != nil {
 		return err
 	}
+	p.columns.root = nil            // it is for writers
 	numbers := make(map[string]int) // of the columns of the file
 	for i := range footer.Schema.NumColumns() {
 		numbers[footer.Schema.Column(i).Path()] = i
@@ -186,9 +187,6 @@ func (p *Part) Chunks() int { return p.meta.Chunks() }
 
 // Held gives the bytes of memory that the open part holds.
 func (p *Part) Held() int64 { return p.held }
-
-// Close forgets what the cache has of the part. Columns that were read stay.
-func (p *Part) Close() { p.cache.drop(p) }
 
 // Verify checks and decodes every page.
 func (p *Part) Verify() error {

@@ -63,12 +63,9 @@ func (c *Chunk) attributes(p place, nullable bool, rows []int32) (*vector.Column
 		if c.chunk(p.first + i).empty {
 			continue
 		}
-		col, err := c.attribute(p.first+i, k)
+		col, err := c.attribute(p.first+i, k, rows)
 		if err != nil {
 			return nil, err
-		}
-		if rows != nil {
-			col = vector.Take(col, rows)
 		}
 		m.streams = append(m.streams, stream{key: k.Key, tag: k.Tag, col: col})
 	}
@@ -104,16 +101,16 @@ func (c *Chunk) attributes(p place, nullable bool, rows []int32) (*vector.Column
 }
 
 // attribute reads the column of a frequent key.
-func (c *Chunk) attribute(leaf int, k frequentKey) (*vector.Column, error) {
+func (c *Chunk) attribute(leaf int, k frequentKey, rows []int32) (*vector.Column, error) {
 	switch k.Tag {
 	case vector.TagBool:
-		return c.bools(leaf)
+		return c.bools(leaf, rows)
 	case vector.TagInt:
-		return c.integers(leaf)
+		return c.integers(leaf, rows)
 	case vector.TagDouble:
-		return c.floats(leaf)
+		return c.floats(leaf, rows)
 	}
-	return c.texts(leaf)
+	return c.texts(leaf, rows)
 }
 
 // A stream is the entries of one key: a column, or a list.
@@ -386,7 +383,7 @@ func (c *Chunk) keyTexts(leaf int, k frequentKey) (*vector.Column, error) {
 	if k.Tag == vector.TagInt && c.chunk(leaf).dictionary.size > 0 {
 		return c.numberTexts(leaf)
 	}
-	col, err := c.attribute(leaf, k)
+	col, err := c.attribute(leaf, k, nil)
 	if err != nil || col.Dict != nil {
 		return col, err
 	}
@@ -438,11 +435,11 @@ func (c *Chunk) keyTexts(leaf int, k frequentKey) (*vector.Column, error) {
 // numberTexts reads integers that have a dictionary as texts, by their codes.
 func (c *Chunk) numberTexts(leaf int) (*vector.Column, error) {
 	out := &vector.Column{Kind: vector.String, Len: c.Rows()}
-	f, err := c.flat(leaf)
+	f, err := c.flat(leaf, nil)
 	if err != nil {
 		return nil, err
 	}
-	if out.Valid = f.valid; f.n == 0 {
+	if out.Valid = f.valid; f.page == nil {
 		out.Dict, out.Codes = []string{""}, make([]uint32, c.Rows())
 		return out, nil
 	}
@@ -450,27 +447,10 @@ func (c *Chunk) numberTexts(leaf int) (*vector.Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	numbers, ok := f.codes(len(d.ints))
-	if !ok {
+	numbers := make([]uint32, f.n())
+	if !f.codes(numbers, len(d.ints)) {
 		return nil, c.fail(leaf)
 	}
 	out.Dict, out.Codes = d.numbers(), spread(numbers, f.valid, c.Rows(), 1)
 	return out, nil
-}
-
-// Few decodes a field of a few rows, given in ascending order: a column with
-// as many values.
-func (c *Chunk) Few(field int, rows []int32) (*vector.Column, error) {
-	f, p := c.part.spec.Schema.Fields[field], c.part.columns.places[field]
-	if p.form == formMap {
-		if rows == nil {
-			rows = []int32{}
-		}
-		return c.attributes(p, f.Nullable, rows)
-	}
-	col, err := c.Column(field)
-	if err != nil {
-		return nil, err
-	}
-	return vector.Take(col, rows), nil
 }
