@@ -15,7 +15,7 @@ import (
 //
 //	(empty)                        the folder given
 //	/path  path  file:///path      a folder
-//	s3://bucket/prefix?endpoint=https://host:9000&region=eu-1&timeout=30s&credentials=instance
+//	s3://bucket/prefix?endpoint=https://host:9000&region=eu-1&timeout=10s&credentials=instance
 //
 // All parameters may be left out.
 func Parse(setting, folder string, fs vfs.FS) (Store, error) {
@@ -64,7 +64,7 @@ func parseS3(u *url.URL) (S3Config, error) {
 			cfg.Region = value
 		case "timeout":
 			if cfg.Timeout, err = time.ParseDuration(value); err != nil || cfg.Timeout <= 0 {
-				return cfg, errors.New("object: timeout is not like 30s")
+				return cfg, errors.New("object: timeout is not like 10s")
 			}
 		case "credentials":
 			if value != "instance" {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -31,8 +32,13 @@ type S3Config struct {
 	// Region of the bucket. Default: AWS_REGION, AWS_DEFAULT_REGION, else
 	// Amazon is asked; other servers are taken to be in us-east-1.
 	Region string
-	// Timeout is for one try of one request, with its body. Default 30 s.
+	// Timeout is for one try of one request, with its body; four times as long
+	// for what uploads. Default 10 s.
 	Timeout time.Duration
+	// Rest is how long all requests fail at once after one has failed in all its
+	// tries; then one tries whether the server is there again. So those who ask
+	// often do not wait for each. Default 5 s; negative: none.
+	Rest time.Duration
 	// InstanceRole also asks the machine that runs us for credentials.
 	InstanceRole bool
 }
@@ -48,7 +54,7 @@ const (
 // A Bucket is a Store of S3 objects.
 //
 // A request that fails for a reason that may pass is tried three times, each
-// for at most the timeout. No redirect is followed: what is asked, and with
+// for at most the timeout; then there is a rest. No redirect is followed: what is asked, and with
 // it the credentials, goes nowhere but to the endpoint.
 type Bucket struct {
 	client  minio.Core
@@ -56,6 +62,7 @@ type Bucket struct {
 	prefix  string // empty, or ends with '/'
 	timeout time.Duration
 	part    int // bytes of a part of an upload
+	rest    rest
 }
 
 // NewS3 gives the store in a bucket, which must exist. It asks nothing of the
@@ -97,7 +104,8 @@ func NewS3(cfg S3Config) (*Bucket, error) {
 	}
 	return &Bucket{
 		client: *client, bucket: cfg.Bucket, prefix: cfg.Prefix,
-		timeout: cmp.Or(cfg.Timeout, 30*time.Second), part: partBytes,
+		timeout: cmp.Or(cfg.Timeout, 10*time.Second), part: partBytes,
+		rest: rest{length: cmp.Or(cfg.Rest, 5*time.Second)},
 	}, nil
 }
 
@@ -249,16 +257,27 @@ func (r *objectReader) read(ctx context.Context, p []byte, off int64) error {
 // try calls a request until it succeeds, fails for good, or was tried often
 // enough.
 func (b *Bucket) try(ctx context.Context, timeout time.Duration, request func(context.Context) error) error {
-	for n := range s3Tries {
+	tries, err := b.rest.begin()
+	if err != nil {
+		return err
+	}
+	for n := range tries {
 		err := b.once(ctx, timeout, request)
 		if err == nil {
+			b.rest.end(nil)
 			return nil
 		}
 		if ctx.Err() != nil {
+			b.rest.end(nil) // nothing is known of the server
 			return ctx.Err()
 		}
 		final, passes := judge(err)
-		if !passes || n == s3Tries-1 {
+		if !passes {
+			b.rest.end(nil)
+			return final
+		}
+		if n == tries-1 {
+			b.rest.end(final)
 			return final
 		}
 		pause := time.NewTimer(s3Pause<<n/2 + rand.N(s3Pause<<n))
@@ -266,6 +285,7 @@ func (b *Bucket) try(ctx context.Context, timeout time.Duration, request func(co
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
+			b.rest.end(nil)
 			return ctx.Err()
 		}
 	}
@@ -294,4 +314,35 @@ func judge(err error) (ours error, passes bool) {
 			answer.Code == "RequestTimeout" || answer.Code == "IncompleteBody" || answer.Code == "BadDigest"
 		return fmt.Errorf("%w: %d %s: %v", ErrUnavailable, status, answer.Code, err), passes
 	}
+}
+
+// A rest lets requests fail at once for a time after a failure.
+type rest struct {
+	length time.Duration
+
+	mu      sync.Mutex
+	failure error     // nil: the server is there, as far as is known
+	until   time.Time // of the rest
+	probing bool      // one request tries whether it is there again
+}
+
+// begin gives the tries that a request has, or an error if there is a rest.
+// Whoever may try calls end.
+func (r *rest) begin() (tries int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.failure == nil || r.length < 0:
+		return s3Tries, nil
+	case r.probing || time.Now().Before(r.until):
+		return 0, fmt.Errorf("a moment ago: %w", r.failure)
+	}
+	r.probing = true
+	return 1, nil
+}
+
+func (r *rest) end(failure error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failure, r.until, r.probing = failure, time.Now().Add(r.length), false
 }

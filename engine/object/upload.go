@@ -19,6 +19,9 @@ import (
 // an object can have 160 GB.
 const partBytes = 16 << 20
 
+// uploadTimeouts is how many timeouts a try of an upload has.
+const uploadTimeouts = 4
+
 // Put sends what write writes in parts, each with its MD5 and its SHA-256,
 // which the server checks. What fits into one part is sent at once. The name has the content
 // once the server has all parts and was told so; then it is asked for it.
@@ -94,7 +97,7 @@ func (u *upload) send() error {
 	}
 	raw, md5Base64, sha256Hex := sums(u.part)
 	number := len(u.parts) + 1
-	return b.try(u.ctx, b.timeout, func(ctx context.Context) error {
+	return b.try(u.ctx, uploadTimeouts*b.timeout, func(ctx context.Context) error {
 		sent, err := b.client.PutObjectPart(ctx, b.bucket, u.key, u.id, number, bytes.NewReader(u.part), int64(len(u.part)),
 			minio.PutObjectPartOptions{Md5Base64: md5Base64, Sha256Hex: sha256Hex, DisableContentSha256: true})
 		if err != nil {
@@ -112,7 +115,7 @@ func (u *upload) finish() error {
 	b := u.bucket
 	if u.id == "" {
 		_, md5Base64, sha256Hex := sums(u.part)
-		return b.try(u.ctx, b.timeout, func(ctx context.Context) error {
+		return b.try(u.ctx, uploadTimeouts*b.timeout, func(ctx context.Context) error {
 			sent, err := b.client.PutObject(ctx, b.bucket, u.key, bytes.NewReader(u.part), int64(len(u.part)), md5Base64, sha256Hex,
 				minio.PutObjectOptions{DisableContentSha256: true})
 			u.etag = sent.ETag
@@ -122,15 +125,15 @@ func (u *upload) finish() error {
 	if err := u.send(); err != nil {
 		return err
 	}
-	// Servers may copy the parts now.
-	err := b.try(u.ctx, 4*b.timeout, func(ctx context.Context) error {
-		done, err := b.client.CompleteMultipartUpload(ctx, b.bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
-		u.etag = done.ETag
-		if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && answer.Code == minio.NoSuchUpload {
-			return u.completed(ctx, err)
-		}
-		return err
-	})
+	err := b.try(u.ctx, uploadTimeouts*b.timeout, // servers may copy the parts now
+		func(ctx context.Context) error {
+			done, err := b.client.CompleteMultipartUpload(ctx, b.bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
+			u.etag = done.ETag
+			if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && answer.Code == minio.NoSuchUpload {
+				return u.completed(ctx, err)
+			}
+			return err
+		})
 	if err == nil {
 		u.id = ""
 	}

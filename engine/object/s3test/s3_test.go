@@ -20,10 +20,10 @@ import (
 	"github.com/tael-sql/tael-sql/engine/object"
 )
 
-// open gives the store as a setting names it.
-func open(t *testing.T, endpoint, parameters string) object.Store {
+// open gives a store that does not rest after a failure.
+func open(t *testing.T, endpoint string, timeout time.Duration) object.Store {
 	t.Helper()
-	s, err := object.Parse("s3://tael/a/prefix?endpoint="+endpoint+parameters, "", vfs.Default)
+	s, err := object.NewS3(object.S3Config{Bucket: "tael", Prefix: "a/prefix", Endpoint: endpoint, Timeout: timeout, Rest: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func names(t *testing.T, s object.Store, prefix string) string {
 
 func TestStore(t *testing.T) {
 	srv := newServer(t)
-	s := open(t, "http://"+srv.addr, "")
+	s := open(t, "http://"+srv.addr, 0)
 	ctx := t.Context()
 	if got := names(t, s, ""); got != "" {
 		t.Fatalf("before anything is put: %s", got)
@@ -146,7 +146,7 @@ func TestStore(t *testing.T) {
 // A list of more names than an answer holds.
 func TestPages(t *testing.T) {
 	srv := newServer(t)
-	s := open(t, "http://"+srv.addr, "")
+	s := open(t, "http://"+srv.addr, 0)
 	dir := filepath.Join(srv.dir, "buckets/tael/a/prefix/spans")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestPages(t *testing.T) {
 // An object of several parts, of whose bytes few are in memory at a time.
 func TestLarge(t *testing.T) {
 	srv := newServer(t)
-	s := open(t, "http://"+srv.addr, "")
+	s := open(t, "http://"+srv.addr, 0)
 	const size, limit = 80 << 20, 48 << 20
 	block := make([]byte, 1<<20)
 	live := func() int64 {
@@ -250,7 +250,7 @@ func parts(t *testing.T, srv *server) int {
 func TestClean(t *testing.T) {
 	srv := newServer(t)
 	p := newProxy(t, srv)
-	s := open(t, p.URL, "")
+	s := open(t, p.URL, 0)
 	// The upload cannot be aborted, as after a crash.
 	p.breaks(times(100, func(r *http.Request) bool { return r.Method == http.MethodDelete }, status(503)))
 	_, err := s.Put(t.Context(), "spans/left", func(w io.Writer) error {
@@ -275,7 +275,7 @@ func TestClean(t *testing.T) {
 // A server that is stopped is unavailable soon, and there again when it is.
 func TestStopped(t *testing.T) {
 	srv := newServer(t)
-	s := open(t, "http://"+srv.addr, "&timeout=2s")
+	s := open(t, "http://"+srv.addr, 2*time.Second)
 	ctx := t.Context()
 	if _, err := put(ctx, s, "spans/1", []byte("kept")); err != nil {
 		t.Fatal(err)
@@ -319,7 +319,7 @@ func everything(ctx context.Context, s object.Store, r object.Reader) map[string
 func TestFaults(t *testing.T) {
 	srv := newServer(t)
 	p := newProxy(t, srv)
-	s := open(t, p.URL, "&timeout=500ms")
+	s := open(t, p.URL, 500*time.Millisecond)
 	ctx := t.Context()
 	content := bytes.Repeat([]byte("content"), 1000)
 	if _, err := put(ctx, s, "spans/1", content); err != nil {
@@ -426,11 +426,53 @@ func TestFaults(t *testing.T) {
 	})
 }
 
+// After a failure all requests fail at once, until one finds the server there
+// again.
+func TestRest(t *testing.T) {
+	srv := newServer(t)
+	p := newProxy(t, srv)
+	ctx := t.Context()
+	s, err := object.NewS3(object.S3Config{Bucket: "tael", Endpoint: p.URL, Timeout: time.Second, Rest: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put(ctx, s, "spans/1", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	p.breaks(silent)
+	if _, err := s.Open(ctx, "spans/1"); !errors.Is(err, object.ErrUnavailable) || p.count() != 3 {
+		t.Fatalf("%d tries, %v", p.count(), err)
+	}
+	start, fast := time.Now(), 0
+	for time.Since(start) < 500*time.Millisecond && fast < 1000 {
+		if _, err := s.Open(ctx, "spans/1"); !errors.Is(err, object.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		fast++
+	}
+	if fast < 1000 || p.count() != 3 {
+		t.Errorf("%d requests failed at once, %d were sent", fast, p.count())
+	}
+	p.breaks(nil)
+	for { // the rest ends
+		_, err := s.Open(ctx, "spans/1")
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, object.ErrUnavailable) || time.Since(start) > 10*time.Second {
+			t.Fatal(err)
+		}
+	}
+	if time.Since(start) < 500*time.Millisecond {
+		t.Error("there was no rest")
+	}
+}
+
 // What is asked goes to no other host, whatever the answer says.
 func TestRedirect(t *testing.T) {
 	srv := newServer(t)
 	p, other := newProxy(t, srv), newProxy(t, srv)
-	s := open(t, p.URL, "&timeout=1s")
+	s := open(t, p.URL, time.Second)
 	if _, err := put(t.Context(), s, "spans/1", []byte("content")); err != nil {
 		t.Fatal(err)
 	}
@@ -479,7 +521,7 @@ func TestWrongKey(t *testing.T) {
 		t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
 		t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
 		t.Setenv(key, "wrong-and-not-to-be-seen")
-		_, err := put(t.Context(), open(t, "http://"+srv.addr, ""), "spans/1", nil)
+		_, err := put(t.Context(), open(t, "http://"+srv.addr, 0), "spans/1", nil)
 		if !errors.Is(err, object.ErrUnavailable) {
 			t.Fatalf("%s: %v", key, err)
 		}
