@@ -74,7 +74,7 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 	inputs := make(map[uint64]int) // block id → source
 	for s, ref := range refs {
 		inputs[ref.meta.ID] = s
-		source, err := db.readRows(t, ref.meta)
+		source, err := readRows(db.hot, t, ref.meta)
 		if err != nil {
 			return err
 		}
@@ -114,8 +114,8 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 }
 
 // readRows decodes all of a block. References stay what they are.
-func (db *DB) readRows(t *table, m *layout.BlockMeta) (sourceRows, error) {
-	b, err := readBlock(db.hot, t, m)
+func readRows(store *hot.Store, t *table, m *layout.BlockMeta) (sourceRows, error) {
+	b, err := readBlock(store, t, m)
 	if err != nil {
 		return sourceRows{}, err
 	}
@@ -157,6 +157,16 @@ func deadOf(tv *tableView, refs []*blockRef) func(uint32) vector.Bitmap {
 func replacedWrites(m *layout.BlockMeta) []hot.Write {
 	all := layout.AppendDead(nil, vector.Ones(m.Rows), m.Rows)
 	return []hot.Write{{Key: layout.MetaKey(m.Table, m.Hour, m.ID)}, {Key: layout.DeadKey(m.Table, m.Hour, m.ID), Value: all}}
+}
+
+// isReplaced reports whether a deletion vector is what replacedWrites writes.
+func isReplaced(vector []byte) bool {
+	rows, err := layout.DeadRows(vector)
+	if err != nil {
+		return false
+	}
+	dead, err := layout.DecodeDead(vector, rows)
+	return err == nil && dead.Count() == rows
 }
 
 // A goneBlock is a block that a merge replaced. Views published before the

@@ -220,6 +220,9 @@ func (m *manifest) load(store *hot.Store, t *table, out *tableManifest) error {
 		}
 		b := byID[name.ID]
 		if b == nil {
+			if !isReplaced(value) {
+				return fmt.Errorf("%w: block %d of %s has a deletion vector, but no manifest entry", ErrCorrupt, name.ID, t.Schema.Name)
+			}
 			m.orphans = append(m.orphans, name)
 			return nil
 		}

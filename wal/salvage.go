@@ -210,3 +210,34 @@ func copySegment(fs vfs.FS, dir, to string, s segment) (err error) {
 	}
 	return f.Sync()
 }
+
+// Walk calls fn with every record of a log that is not open, as far as its
+// segments can be read.
+func Walk(fs vfs.FS, dir string, fn func(h record.Header, payload []byte)) error {
+	list, _, err := listSegments(fs, dir)
+	if err != nil {
+		return err
+	}
+	var buf []byte
+	for _, s := range list {
+		opened, err := s.opening(fs, dir, Options{})
+		if err == nil && opened {
+			buf, err = s.read(fs, dir, buf)
+		}
+		if err != nil {
+			return err
+		}
+		if !opened {
+			continue
+		}
+		if _, _, err = s.walk(buf, s.number, func(_ int64, h record.Header, payload []byte) error {
+			if h.Type != record.Control {
+				fn(h, payload)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 
+	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -62,7 +65,13 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		MemTableSize:                64 << 20, // a batch above half of it becomes a memtable of its own
 		MemTableStopWritesThreshold: 4,
 		FormatMajorVersion:          pebble.FormatNewest,
-		EventListener:               &pebble.EventListener{BackgroundError: s.fail},
+		EventListener: &pebble.EventListener{
+			BackgroundError: s.fail,
+			// The reader gets the error. By default it would be fatal.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				o.Logger.Error("a file of the hot store is damaged", "file", info.Path, "error", info.Details)
+			},
+		},
 	}
 	lock, err := lockFolder(opts.FS, dir, o.ReadOnly)
 	if err != nil {
@@ -77,6 +86,8 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	switch {
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return nil, errors.Join(fmt.Errorf("%w: %s", ErrMissing, dir), lock.Close())
+	case err != nil && damagesOpening(err):
+		return nil, errors.Join(fmt.Errorf("%w: open hot store: %w", ErrCorrupt, err), lock.Close())
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("open hot store: %w", classify(err)), lock.Close())
 	}
@@ -232,6 +243,20 @@ func (s *Store) Each(lower, upper []byte, fn func(key, value []byte) error) erro
 		}
 	}
 	return errors.Join(classify(it.Error()), it.Close())
+}
+
+// damagesOpening reports whether an error of pebble.Open is about files that are
+// missing, cut or changed, which Pebble does not always mark as corruption.
+func damagesOpening(err error) bool {
+	if _, ok := errors.AsType[*strconv.NumError](err); ok || pebble.IsCorruptionError(err) || oserror.IsNotExist(err) {
+		return true
+	}
+	for _, text := range []string{"object size mismatch", "name from file", "pebble: unknown option", "pebble: unknown section"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
 }
 
 // classify makes damage of the store's files an ErrCorrupt.

@@ -8,6 +8,7 @@
 //	hot/             Pebble, with the keys below
 //	blobs/           package blob
 //	backup.tmp/      what a backup that runs copies from
+//	quarantine/      what a repair took out, a folder for each
 //	cold/            parts (package cold) and which rows of them count (package live), unless an object store holds them
 //
 // Keys of the hot store. Numbers are big-endian, so that keys sort by them; an
@@ -52,6 +53,7 @@ const (
 	ColdDir       = "cold"
 	BallastFile   = "BALLAST"
 	BackupTempDir = "backup.tmp"
+	QuarantineDir = "quarantine"
 )
 
 // FormatVersion is that of the folder as a whole.

@@ -131,6 +131,18 @@ func AppendDead(dst []byte, dead vector.Bitmap, rows int) []byte {
 	return appendChecksum(dst, start)
 }
 
+// DeadRows gives how many rows the block of an encoded deletion vector has.
+func DeadRows(raw []byte) (rows int, err error) {
+	body, err := checked(raw, deadVersion, "deletion vector")
+	if err != nil {
+		return 0, err
+	}
+	if len(body) < 5 {
+		return 0, corrupt("deletion vector of %d bytes", len(raw))
+	}
+	return int(binary.LittleEndian.Uint32(body[1:])), nil
+}
+
 // DecodeDead decodes the deletion vector of a block or part of that many rows.
 func DecodeDead(raw []byte, rows int) (vector.Bitmap, error) {
 	body, err := checked(raw, deadVersion, "deletion vector")
