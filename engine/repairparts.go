@@ -54,6 +54,19 @@ func (r *tableRepair) checkParts() error {
 	if err != nil {
 		return err
 	}
+	err = r.each(layout.UnsettledKind, func(key, value []byte) error {
+		id, ok := layout.ParsePartKey(key)
+		if _, err := layout.DecodeUnsettled(value); ok && err == nil && parts[id] != nil {
+			return nil
+		}
+		r.say("what newer rows have replaced in part %d of %s, but was not found yet, is lost: older versions may be back", id, r.t.Schema.Name)
+		r.back[id] = true
+		r.remove(key)
+		return r.keepKey(key, value)
+	})
+	if err != nil {
+		return err
+	}
 	named := make(map[string]bool)
 	c := &checker{report: &Report{}, store: r.store, blobs: r.blobs, cold: r.parts.store, parts: r.parts}
 	for _, id := range slices.Sorted(maps.Keys(parts)) {
@@ -69,7 +82,7 @@ func (r *tableRepair) checkParts() error {
 		r.say("%v; lost: %s", err, describePart(p.meta, p.deadCount))
 		r.out.LostRows += int64(p.meta.Rows - p.deadCount)
 		for _, key := range [][]byte{
-			layout.PartKey(r.t.ID, id), layout.PartIndexKey(r.t.ID, id), layout.PartDeadKey(r.t.ID, id), layout.DigestKey(r.t.ID, id),
+			layout.PartKey(r.t.ID, id), layout.PartIndexKey(r.t.ID, id), layout.PartDeadKey(r.t.ID, id), layout.UnsettledKey(r.t.ID, id), layout.DigestKey(r.t.ID, id),
 		} {
 			value, err := r.store.Get(key)
 			if err == nil && value != nil {
@@ -148,7 +161,7 @@ func (r *tableRepair) dropReplaced() error {
 		id := ref.meta.ID
 		sources = append(sources, source{
 			id,
-			[][]byte{layout.PartKey(r.t.ID, id), layout.PartIndexKey(r.t.ID, id), layout.PartDeadKey(r.t.ID, id), layout.DigestKey(r.t.ID, id)},
+			[][]byte{layout.PartKey(r.t.ID, id), layout.PartIndexKey(r.t.ID, id), layout.PartDeadKey(r.t.ID, id), layout.UnsettledKey(r.t.ID, id), layout.DigestKey(r.t.ID, id)},
 			"part " + ref.meta.Name, func() ([]*vector.Column, error) {
 				part, err := r.parts.openFile(r.t, ref.meta, cold.NewCache(0))
 				if err != nil {
