@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/tael-sql/tael-sql/engine/block"
@@ -24,8 +25,9 @@ type digestID struct {
 
 // Digest sums up a table's rows: which attributes and groups there are. Blocks
 // and parts are summed up when they are written, so that it reads no rows of
-// theirs.
-func (v *View) Digest(ctx context.Context, name string) (*layout.Digest, error) {
+// theirs. Those all of whose rows are of before since, in ns since 1970, are
+// left out, as are such groups.
+func (v *View) Digest(ctx context.Context, name string, since int64) (*layout.Digest, error) {
 	t, tv, ok := v.table(name)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
@@ -39,20 +41,30 @@ func (v *View) Digest(ctx context.Context, name string) (*layout.Digest, error) 
 		return err
 	}
 	for _, p := range tv.parts {
+		if p.meta.MaxTime < since {
+			continue
+		}
 		if err := add(v.db.partDigest(ctx, t, p)); err != nil {
 			return nil, err
 		}
 	}
 	for _, ref := range tv.blocks {
+		if ref.meta.MaxTime < since {
+			continue
+		}
 		if err := add(v.db.blockDigest(t, ref.meta)); err != nil {
 			return nil, err
 		}
 	}
 	for _, b := range tv.mem {
+		if b.maxTime < since {
+			continue
+		}
 		if err := add(b.digest.of(t, b), nil); err != nil {
 			return nil, err
 		}
 	}
+	maps.DeleteFunc(sum.Groups, func(_ string, g *layout.GroupDigest) bool { return g.MaxTime < since })
 	return sum, nil
 }
 

@@ -64,6 +64,14 @@ func typeNames(tags uint8) string {
 	return strings.Join(names, ", ")
 }
 
+func (s *Snapshot) digest(env *expr.Env, table string) (*layout.Digest, error) {
+	since := s.since(table, env)
+	if since == 0 { // all is kept
+		since = minInt64
+	}
+	return s.View.Digest(env.Ctx, table, since)
+}
+
 func attributeKeyRows(snap *Snapshot, env *expr.Env) ([][]any, error) {
 	var rows [][]any
 	for _, signal := range []struct {
@@ -74,7 +82,7 @@ func attributeKeyRows(snap *Snapshot, env *expr.Env) ([][]any, error) {
 		{otlp.LogsSchema, "log"},
 		{otlp.MetricsSchema, "point"},
 	} {
-		digest, err := snap.View.Digest(env.Ctx, signal.schema.Name)
+		digest, err := snap.digest(env, signal.schema.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +107,7 @@ func exampleTexts(list []layout.Example) *pgtypes.Array {
 }
 
 func metricNameRows(snap *Snapshot, env *expr.Env) ([][]any, error) {
-	digest, err := snap.View.Digest(env.Ctx, otlp.MetricsSchema.Name)
+	digest, err := snap.digest(env, otlp.MetricsSchema.Name)
 	if err != nil {
 		return nil, err
 	}

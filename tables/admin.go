@@ -13,6 +13,8 @@ func (s *Store) Administer(ctx context.Context, function string, args []any) ([]
 	switch function {
 	case "tael_compact":
 		return s.compact(ctx, pgtypes.UnixNanosFromMicros(args[0].(int64)))
+	case "tael_apply_retention":
+		return s.applyRetention(ctx)
 	}
 	return nil, errors.New("BUG: a function of administrators called " + function)
 }
@@ -26,6 +28,22 @@ func (s *Store) compact(ctx context.Context, before int64) ([][]any, error) {
 	rows := make([][]any, len(moved))
 	for i, m := range moved {
 		rows[i] = []any{m.Table, m.Rows}
+	}
+	return rows, storageError(err)
+}
+
+func (s *Store) applyRetention(ctx context.Context) ([][]any, error) {
+	if err := s.db.Checkpoint(ctx); err != nil {
+		return nil, storageError(err)
+	}
+	list, err := s.db.ApplyRetention(ctx)
+	dropped := make(map[string]int64)
+	for _, e := range list {
+		dropped[e.Table] += e.Rows
+	}
+	var rows [][]any
+	for _, t := range Specs() {
+		rows = append(rows, []any{t.Schema.Name, dropped[t.Schema.Name]})
 	}
 	return rows, storageError(err)
 }

@@ -12,12 +12,14 @@ import (
 // since gives the time, in ns since 1970, before which a statement sees no row
 // of the table; 0 for none. It is the same for all of the statement; and for
 // all of a transaction that reads one view.
-func (t *telemetry) since(s *Snapshot, env *expr.Env) int64 {
+func (t *telemetry) since(s *Snapshot, env *expr.Env) int64 { return s.since(t.rel.Name, env) }
+
+func (s *Snapshot) since(table string, env *expr.Env) int64 {
 	moment := env.Statement
 	if s.tx.repeatable {
 		moment = env.Now
 	}
-	return s.tx.store.db.Cutoff(t.rel.Name, pgtypes.UnixNanosFromMicros(moment))
+	return s.tx.store.db.Cutoff(table, pgtypes.UnixNanosFromMicros(moment))
 }
 
 // notExpired refuses to write rows that have expired when they arrive, at a

@@ -50,6 +50,8 @@ func TestRetention(t *testing.T) {
 		"SELECT count(*) FROM trace_tree('000000000000000000000000000000aa')":                         "1",
 		"SELECT string_agg(body, ',' ORDER BY body) FROM logs":                                        "new,old",
 		"SELECT count(*) FROM metrics":                                                                "0",
+		"SELECT count(*) FROM metric_names":                                                           "0",
+		"SELECT count(*) FROM attribute_keys WHERE signal = 'metrics'":                                "0",
 		"SELECT reltuples FROM pg_class WHERE relname = 'spans'":                                      "1",
 		"WITH s AS (SELECT * FROM spans) SELECT count(*) FROM s a LEFT JOIN spans b USING (trace_id)": "1",
 	} {
@@ -65,6 +67,11 @@ func TestRetention(t *testing.T) {
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || !strings.Contains(strings.Join(lines, "\n"), "retention") {
 		t.Errorf("EXPLAIN names no retention: %q, %v", lines, err)
+	}
+	var dropped int64
+	err = conn.QueryRow(ctx, "SELECT rows_dropped FROM tael_apply_retention() WHERE relation = 'metrics'").Scan(&dropped)
+	if err != nil || dropped != 1 {
+		t.Errorf("retention dropped %d rows, %v, want 1", dropped, err)
 	}
 	_, err = conn.Exec(ctx, "INSERT INTO metrics (timestamp, service, name, metric_type, otel_type, value) VALUES (now() - interval '3 days', 'shop', 'late', 'gauge', 'gauge', 1)")
 	if bad, ok := errors.AsType[*pgconn.PgError](err); !ok || bad.Code != "22008" {

@@ -35,5 +35,6 @@ func adminFunctions() map[string]impl {
 	})
 	return map[string]impl{
 		"tael_compact(timestamptz)": admin,
+		"tael_apply_retention()":    admin,
 	}
 }
