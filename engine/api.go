@@ -46,9 +46,19 @@ type TableSpec struct {
 	// with the name of that column.
 	Relative map[string]string
 
-	// Offload names String fields whose values beyond so many bytes are stored
-	// outside the rows, once for each content.
-	Offload map[string]int
+	// Offload says which texts are stored outside the rows, at most one for a
+	// field.
+	Offload []Offload
+}
+
+// An Offload says which texts of a field are stored outside the rows, once for
+// each content: those beyond Limit bytes, of the attributes of a Map field that
+// Key takes, or of a String field that Text takes (nil: all).
+type Offload struct {
+	Field string
+	Limit int
+	Key   func(key string) bool
+	Text  func(text string) bool
 }
 
 // A Request is one record to append.
@@ -85,11 +95,14 @@ const RowNumber = -1
 
 // A ColumnRef is a stored field, or with Key the text of one attribute of a
 // Map field, as ->> gives it (a String column), or with Digest what Digests
-// gives of a field that TableSpec.Offload names.
+// gives of a String field that TableSpec.Offload names. With Stored no text that
+// is outside the rows is read: a reference stands for it, whose first byte is
+// zero, as that of no attribute's text is.
 type ColumnRef struct {
 	Field  int
 	Key    string
 	Digest bool
+	Stored bool
 }
 
 // A Filter is a conjunct that lets a scan skip blocks. Exactly one of Equals,

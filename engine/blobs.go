@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -110,6 +109,39 @@ func (b *blobs) resolve(c *vector.Column, sel []int32) (*vector.Column, error) {
 	return out, nil
 }
 
+// resolveAttributes is resolve of a Map field. The attributes of other rows may
+// keep their references.
+func (b *blobs) resolveAttributes(c *vector.Column, sel []int32) (*vector.Column, error) {
+	a := c.Attrs
+	if !slices.ContainsFunc(a.Strs, isMarked) {
+		return c, nil
+	}
+	strs := slices.Clone(a.Strs)
+	n := c.Len
+	if sel != nil {
+		n = len(sel)
+	}
+	for k := range n {
+		row := k
+		if sel != nil {
+			row = int(sel[k])
+		}
+		for e := a.Off[row]; e < a.Off[row+1]; e++ {
+			if !a.Tags[e].IsText() || !isMarked(strs[a.Vals[e]]) {
+				continue
+			}
+			text, err := b.text(strs[a.Vals[e]], nil)
+			if err != nil {
+				return nil, err
+			}
+			strs[a.Vals[e]] = text
+		}
+	}
+	out, attrs := *c, *a
+	attrs.Strs, out.Attrs = strs, &attrs
+	return &out, nil
+}
+
 // isMarked reports whether a stored text is not simply a text.
 func isMarked(stored string) bool { return len(stored) > 0 && stored[0] == 0 }
 
@@ -170,75 +202,4 @@ func digests(c *vector.Column, of func(text string) (hash [32]byte, ok bool)) *v
 		}
 	}
 	return out.Finish()
-}
-
-// takenTexts is the texts that a flush takes out of its rows, by their hashes.
-type takenTexts map[[32]byte]string
-
-// offload gives rows with references for the texts that are too long to stay.
-func (n takenTexts) offload(t *table, rows *vector.Rows) *vector.Rows {
-	out := rows
-	for field, limit := range t.offload {
-		c := n.column(rows.Cols[field], limit)
-		if c == rows.Cols[field] {
-			continue
-		}
-		if out == rows {
-			copied := *rows
-			copied.Cols = slices.Clone(rows.Cols)
-			out = &copied
-		}
-		out.Cols[field] = c
-	}
-	return out
-}
-
-func (n takenTexts) column(c *vector.Column, limit int) *vector.Column {
-	changes := func(text string) bool { return len(text) > limit || isMarked(text) }
-	if !slices.ContainsFunc(textsOf(c), changes) {
-		return c
-	}
-	out := &vector.Column{Kind: vector.String, Len: c.Len, Valid: c.Valid, Strs: make([]string, c.Len)}
-	known := make(map[string]string)
-	for i := range c.Len {
-		if c.IsNull(i) {
-			continue
-		}
-		text := c.Str(i)
-		if len(text) <= limit {
-			out.Strs[i] = layout.StoredText(text)
-			continue
-		}
-		stored, ok := known[text]
-		if !ok {
-			ref := layout.Reference{Hash: sha256.Sum256([]byte(text)), Len: len(text)}
-			stored = string(ref.Append(nil))
-			known[text], n[ref.Hash] = stored, text
-		}
-		out.Strs[i] = stored
-	}
-	return out
-}
-
-// write makes the large texts durable and gives the writes of the small ones,
-// which the batch of their blocks is to have.
-func (n takenTexts) write(b *blobs) ([]hot.Write, error) {
-	var files []blob.Content
-	var writes []hot.Write
-	for hash, text := range n {
-		if len(text) > b.fileBytes {
-			files = append(files, blob.Content{Hash: hash, Text: text})
-			continue
-		}
-		key := layout.BlobKey(hash)
-		known, err := b.hot.Get(key)
-		if err != nil {
-			return nil, err
-		}
-		if string(known) != text {
-			writes = append(writes, hot.Write{Key: key, Value: []byte(text)})
-		}
-	}
-	slices.SortFunc(files, func(x, y blob.Content) int { return bytes.Compare(x.Hash[:], y.Hash[:]) })
-	return writes, b.files.Put(files)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -70,7 +71,7 @@ type checker struct {
 	blobs   *blobs
 	cold    object.Store
 	parts   *parts
-	known   map[layout.Reference]bool // references seen: whether their texts can be read
+	known   map[layout.Reference]bool // whose texts can be read
 	applied uint64                    // by every table
 }
 
@@ -197,27 +198,45 @@ func (c *checker) table(t *table, m tableManifest, live map[string][]int64) {
 // references verifies that the texts can be read that a block refers to.
 func (c *checker) references(t *table, m *layout.BlockMeta, b *block.Block) bool {
 	sound := true
-	for field := range t.offload {
-		texts, err := b.Values(field, "")
-		if err != nil {
-			c.problem("%v", blockError(t, m, err))
-			return false
-		}
-		for _, stored := range texts {
-			_, ref, outside, err := layout.ParseStored(stored)
-			seen, ok := c.known[ref]
-			if err == nil && outside && !ok {
-				_, err = c.blobs.read(ref)
-				seen = err == nil
-				c.known[ref] = seen
-			}
+	for field, o := range t.offload {
+		keys := []string{""}
+		if o.Key != nil {
+			all, err := b.Keys(field)
 			if err != nil {
 				c.problem("%v", blockError(t, m, err))
+				return false
 			}
-			sound = sound && err == nil && (seen || !outside)
+			keys = slices.DeleteFunc(all, func(key string) bool { return !o.Key(key) })
+		}
+		for _, key := range keys {
+			texts, err := b.Values(field, key)
+			if err != nil {
+				c.problem("%v", blockError(t, m, err))
+				return false
+			}
+			for _, stored := range texts {
+				if err := c.reference(stored); err != nil {
+					c.problem("%v", blockError(t, m, err))
+					sound = false
+				}
+			}
 		}
 	}
 	return sound
+}
+
+// reference verifies that a text can be read, if it is a reference. One that
+// cannot is an error once.
+func (c *checker) reference(stored string) error {
+	_, ref, outside, err := layout.ParseStored(stored)
+	if err != nil || !outside || c.known[ref] {
+		return err
+	}
+	if _, err := c.blobs.read(ref); err != nil {
+		return err
+	}
+	c.known[ref] = true
+	return nil
 }
 
 // contents verifies every text outside the rows, also where no block refers to

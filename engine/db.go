@@ -11,6 +11,7 @@ import (
 	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
@@ -93,8 +94,8 @@ type table struct {
 	time    int
 	arrival int // -1: none
 	key     []int
-	trace   int         // -1: none
-	offload map[int]int // by field: the longest text that stays in its row
+	trace   int              // -1: none
+	offload map[int]*Offload // by field
 	desc    layout.Description
 	order   []int // fields by which the rows of parts are sorted
 	cold    cold.Spec
@@ -111,12 +112,14 @@ func newTable(number int, spec TableSpec) *table {
 	if spec.Trace != "" {
 		t.trace = spec.Schema.Index(spec.Trace)
 	}
-	if len(spec.Offload) > 0 {
-		t.offload = make(map[int]int)
-	}
-	for name, limit := range spec.Offload {
-		t.offload[spec.Schema.Index(name)] = limit
-		t.desc.Outside = append(t.desc.Outside, name)
+	t.offload = make(map[int]*Offload)
+	for i := range spec.Offload {
+		o := &spec.Offload[i]
+		field := spec.Schema.Index(o.Field)
+		t.offload[field] = o
+		if spec.Schema.Fields[field].Kind == vector.String {
+			t.desc.Outside = append(t.desc.Outside, o.Field)
+		}
 	}
 	for _, name := range spec.Key {
 		t.key = append(t.key, spec.Schema.Index(name))

@@ -198,9 +198,9 @@ func (o Options) checkTables() error {
 		if t.ID == layout.KeyedState || ids[t.ID] || records[uint8(t.Record)] {
 			return fmt.Errorf("engine: table %s shares its id or its records with another", t.Schema.Name)
 		}
-		for name, limit := range t.Offload {
-			if i := t.Schema.Index(name); i < 0 || t.Schema.Fields[i].Kind != vector.String || t.Schema.Fields[i].Filter || limit < 1 {
-				return fmt.Errorf("engine: table %s has no field %q of which texts beyond %d bytes can be stored outside", t.Schema.Name, name, limit)
+		for _, o := range t.Offload {
+			if !o.fits(t.Schema) {
+				return fmt.Errorf("engine: table %s has no field %q of which texts beyond %d bytes can be stored outside", t.Schema.Name, o.Field, o.Limit)
 			}
 		}
 		for _, name := range t.Order {

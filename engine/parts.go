@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
@@ -138,7 +139,7 @@ func partError(t *table, m *layout.PartMeta, err error) error {
 		return fmt.Errorf("%w: part %s is missing", ErrCorrupt, m.Name)
 	case errors.Is(err, object.ErrUnavailable):
 		return fmt.Errorf("%w: part %s: %w", ErrUnavailable, m.Name, err)
-	case errors.Is(err, cold.ErrCorrupt), errors.Is(err, layout.ErrCorrupt), errors.Is(err, hot.ErrCorrupt):
+	case errors.Is(err, cold.ErrCorrupt), errors.Is(err, layout.ErrCorrupt), errors.Is(err, hot.ErrCorrupt), errors.Is(err, blob.ErrCorrupt):
 		return fmt.Errorf("%w: part %s: %w", ErrCorrupt, m.Name, err)
 	case errors.Is(err, hot.ErrClosed):
 		return fmt.Errorf("%w: part %s", ErrClosed, m.Name)

@@ -52,9 +52,12 @@ func (l *lazyRun) count() {
 
 // few gives a column of some rows.
 func (l *lazyRun) few(ref ColumnRef, rows []int32) (*vector.Column, error) {
-	if ref.Field != RowNumber && ref.Key == "" { // the look-up has opened the run
+	if ref.Field != RowNumber && ref.Key == "" && !ref.Digest { // the look-up has opened the run
 		c, err := l.open.Few(ref.Field, rows)
 		l.count()
+		if err == nil {
+			c, err = l.resolve(ref, c, nil)
+		}
 		return c, l.damage(err)
 	}
 	c, err := l.column(ref)
@@ -113,15 +116,33 @@ func (l *lazyRun) decode(ref ColumnRef) (*vector.Column, error) {
 	case ref.Field == RowNumber:
 		return l.open.RowNumbers()
 	case ref.Key != "":
-		return l.open.Key(ref.Field, ref.Key)
+		c, err := l.open.Key(ref.Field, ref.Key)
+		if err != nil {
+			return nil, err
+		}
+		return l.resolve(ref, c, l.sel)
 	}
 	c, err := l.open.Column(ref.Field)
-	limit, offloaded := l.scan.table.offload[ref.Field]
-	switch {
-	case err != nil || !offloaded:
-		return c, err
-	case ref.Digest:
-		return storedDigests(c, limit)
+	if err != nil {
+		return nil, err
 	}
-	return l.scan.view.db.blobs.resolve(c, l.sel)
+	return l.resolve(ref, c, l.sel)
+}
+
+// resolve gives a column as it was asked for, with the texts that are outside
+// of the rows selected.
+func (l *lazyRun) resolve(ref ColumnRef, c *vector.Column, sel []int32) (*vector.Column, error) {
+	o := l.scan.table.offload[ref.Field]
+	blobs := l.scan.view.db.blobs
+	switch {
+	case o == nil || ref.Stored:
+		return c, nil
+	case ref.Digest:
+		return storedDigests(c, o.Limit)
+	case c.Kind == vector.Map:
+		return blobs.resolveAttributes(c, sel)
+	case ref.Key != "" && !o.Key(ref.Key):
+		return c, nil
+	}
+	return blobs.resolve(c, sel)
 }

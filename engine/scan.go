@@ -207,7 +207,7 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 		case ref.Key != "":
 			return c.Attrs.KeyColumn(ref.Key, m.rows.N), nil
 		case ref.Digest:
-			return Digests(c, s.table.offload[ref.Field]), nil
+			return Digests(c, s.table.offload[ref.Field].Limit), nil
 		}
 		return c, nil
 	})

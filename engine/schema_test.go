@@ -38,7 +38,7 @@ var (
 	)
 	testTables = []TableSpec{
 		{ID: 1, Record: record.Traces, Schema: spansSchema, Time: "start", Zones: []string{"value"}, Key: []string{"trace", "span"}, Trace: "trace", Order: []string{"trace", "start"}},
-		{ID: 2, Record: record.Logs, Schema: logsSchema, Time: "time", Offload: map[string]int{"body": 64}, Order: []string{"time"}},
+		{ID: 2, Record: record.Logs, Schema: logsSchema, Time: "time", Offload: []Offload{{Field: "body", Limit: 64}}, Order: []string{"time"}},
 	}
 	testEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )

@@ -14,13 +14,18 @@ type llmCalls struct {
 
 // newLLMCalls makes one for the columns that a scan asks for.
 func (p *projection) newLLMCalls() *llmCalls {
-	l := &llmCalls{}
+	return &llmCalls{messages: p.llmFrom(otlp.LLMFromMessages)}
+}
+
+// llmFrom reports whether the whole of llm is asked for, or a member that
+// follows from what is meant.
+func (p *projection) llmFrom(follows func(name string) bool) bool {
 	for _, ref := range p.refs {
-		if p.table.columns[ref.Index].source[0] == "llm" && (ref.Key == "" || otlp.LLMFromMessages(ref.Key)) {
-			l.messages = true
+		if p.table.columns[ref.Index].source[0] == "llm" && (ref.Key == "" || follows(ref.Key)) {
+			return true
 		}
 	}
-	return l
+	return false
 }
 
 // column computes it of the stored columns kind, attributes and events. Those

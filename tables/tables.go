@@ -59,6 +59,10 @@ var timeFields = map[*vector.Schema]string{
 	otlp.SpansSchema: "start_time_unix_nano", otlp.LogsSchema: "timestamp_unix_nano", otlp.MetricsSchema: "timestamp_unix_nano",
 }
 
+// maxPayloadBytes is the longest text of an LLM's payload that is stored in its
+// row.
+const maxPayloadBytes = 1024
+
 // Specs describes the stored tables to the engine.
 func Specs() []engine.TableSpec {
 	return []engine.TableSpec{
@@ -67,10 +71,14 @@ func Specs() []engine.TableSpec {
 			Arrival: "ingested_at_unix_nano", Zones: []string{"end_time_unix_nano"},
 			Key: []string{"trace_id", "span_id"}, Trace: "trace_id",
 			Order: []string{"trace_id", "start_time_unix_nano"}, Relative: map[string]string{"end_time_unix_nano": "duration_ns"}, Documents: documents,
+			Offload: []engine.Offload{
+				{Field: "attributes", Limit: maxPayloadBytes, Key: otlp.LLMPayload},
+				{Field: "events", Limit: maxPayloadBytes, Text: otlp.LLMPayloadEvents},
+			},
 		},
 		{
 			ID: 2, Record: record.Logs, Schema: otlp.LogsSchema, Time: timeFields[otlp.LogsSchema],
-			Arrival: "ingested_at_unix_nano", Trace: "trace_id", Offload: map[string]int{"body": maxBodyBytes}, Documents: documents,
+			Arrival: "ingested_at_unix_nano", Trace: "trace_id", Offload: []engine.Offload{{Field: "body", Limit: maxBodyBytes}}, Documents: documents,
 			Order:    []string{"service", "timestamp_unix_nano"},
 			Relative: map[string]string{"time_unix_nano": "time_after_ns", "observed_time_unix_nano": "observed_after_ns"},
 		},

@@ -8,6 +8,7 @@ import (
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/engine"
 	"github.com/tael-sql/tael-sql/internal/expr"
+	"github.com/tael-sql/tael-sql/internal/otlp"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -72,6 +73,7 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 		return nil, err
 	}
 	p := &projection{table: t, refs: req.Columns}
+	p.payloads = p.llmFrom(otlp.LLMFromPayload)
 	for _, ref := range req.Columns {
 		p.plan(ref)
 	}
@@ -149,6 +151,8 @@ type projection struct {
 	refs   []catalog.ColumnRef
 	stored []engine.ColumnRef
 	inputs [][]int // by ref: places in stored
+
+	payloads bool // what is asked of llm follows from payloads
 }
 
 // plan enters what a column is made of.
@@ -169,7 +173,7 @@ func (p *projection) plan(ref catalog.ColumnRef) {
 		inputs = append(inputs, p.need(engine.ColumnRef{Field: field, Key: key}))
 	default:
 		for _, name := range source[1:] {
-			inputs = append(inputs, p.need(engine.ColumnRef{Field: p.table.schema.Index(name)}))
+			inputs = append(inputs, p.need(engine.ColumnRef{Field: p.table.schema.Index(name), Stored: source[0] == "llm" && !p.payloads}))
 		}
 	}
 	p.inputs = append(p.inputs, inputs)

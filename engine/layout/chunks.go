@@ -222,7 +222,7 @@ func (c *Chunks) keep(m *ChunkMeta, name string, values []string) {
 }
 
 func smallSet(values []string) (ValueSet, bool) {
-	if len(values) > maxChunkValues || slices.ContainsFunc(values, func(v string) bool { return strings.HasPrefix(v, referenceMark) }) {
+	if len(values) > maxChunkValues || slices.ContainsFunc(values, isReference) {
 		return ValueSet{}, false
 	}
 	set := newValueSet(values)

@@ -228,7 +228,11 @@ func (d *describer) attributes(field int, name string) error {
 		if err != nil {
 			return err
 		}
-		d.meta.Values[AttributeName(name, key)] = newValueSet(values)
+		set := newValueSet(values)
+		if slices.ContainsFunc(values, isReference) {
+			set = ValueSet{} // it may hold anything
+		}
+		d.meta.Values[AttributeName(name, key)] = set
 	}
 	return nil
 }

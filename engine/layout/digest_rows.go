@@ -33,6 +33,10 @@ func (d *Digest) AddAttributes(field string, a *vector.Attrs, weights []uint32) 
 				if hashes[a.Vals[e]] == 0 {
 					hashes[a.Vals[e]] = HashString(text)
 				}
+				if isReference(text) { // no example
+					digest.Values.Add(hashes[a.Vals[e]])
+					continue
+				}
 				digest.Add(hashes[a.Vals[e]], func() string { return text })
 			default:
 				buf = a.AppendText(buf[:0], int(e))

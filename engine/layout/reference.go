@@ -27,6 +27,8 @@ func (r Reference) Append(dst []byte) []byte {
 	return binary.AppendUvarint(dst, uint64(r.Len))
 }
 
+func isReference(stored string) bool { return strings.HasPrefix(stored, referenceMark) }
+
 // StoredText gives a text that stays in its row as a block holds it.
 func StoredText(text string) string {
 	if strings.HasPrefix(text, "\x00") {

@@ -79,6 +79,32 @@ func LLMFromMessages(name string) bool {
 	return false
 }
 
+// LLMFromPayload says whether a member of the object follows from payloads:
+// attributes that LLMPayload takes, or events.
+func LLMFromPayload(name string) bool {
+	return LLMFromMessages(name) || name == "system_instructions" || name == "tool_definitions"
+}
+
+// payloadKeys and payloadPrefixes are the attributes that hold what is sent to
+// models and tools, and what they answer, beside messages.
+var (
+	payloadKeys = []string{
+		"gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
+		"llm.tools", "tool.parameters",
+	}
+	payloadPrefixes = []string{"gen_ai.prompt.", "gen_ai.completion.", "llm.input_messages.", "llm.output_messages.", "llm.prompts.", "llm.completions."}
+)
+
+// LLMPayload says whether an attribute of a span is payload of a call to a model
+// or a tool.
+func LLMPayload(key string) bool {
+	return isMessages(key) || slices.Contains(payloadKeys, key) ||
+		slices.ContainsFunc(payloadPrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+}
+
+// LLMPayloadEvents says whether events, as jsonb, may have payload.
+func LLMPayloadEvents(events string) bool { return strings.Contains(events, `"gen_ai.`) }
+
 // An llmCall collects the members of the object.
 type llmCall struct {
 	attributes  map[string]string // raw jsonb by key
@@ -94,9 +120,11 @@ type llmCall struct {
 func LLM(a *vector.Attrs, row int, events string, messages bool) string {
 	c := &llmCall{attributes: make(map[string]string)}
 	for e := a.Off[row]; e < a.Off[row+1]; e++ {
-		if key := a.KeyDict[a.Keys[e]]; messages || !isMessages(key) {
-			c.attributes[key] = string(a.AppendJSON(nil, int(e)))
+		key := a.KeyDict[a.Keys[e]]
+		if !messages && isMessages(key) || a.Tags[e].IsText() && strings.HasPrefix(a.Strs[a.Vals[e]], "\x00") {
+			continue // the latter is stored elsewhere, and was not asked for
 		}
+		c.attributes[key] = string(a.AppendJSON(nil, int(e)))
 	}
 	known := make(map[string]string)
 	for _, f := range llmFields {

@@ -23,6 +23,9 @@ const (
 	TagJSON
 )
 
+// IsText reports whether values with the tag are codes into Attrs.Strs.
+func (t Tag) IsText() bool { return t == TagString || t == TagBytes || t == TagJSON }
+
 // Attrs is the attributes of one level (span, log record, point) for a run of
 // rows: a list of (key, tag, value) a row, without duplicate keys within a
 // row, ordered as PostgreSQL orders the keys of jsonb (by length, then bytes).
