@@ -43,8 +43,11 @@ func TestLaterFields(t *testing.T) {
 	raw, meta, _ := writePart(t, spans, sources, picks)
 	later := *spans
 	fields := []vector.Field{
-		{Name: "new_text", Kind: vector.String, Nullable: true}, {Name: "new_number", Kind: vector.Int64},
-		{Name: "new_map", Kind: vector.Map}, {Name: "new_maybe_map", Kind: vector.Map, Nullable: true}, {Name: "new_list", Kind: vector.Any, Nullable: true},
+		{Name: "new_text", Kind: vector.String, Nullable: true},
+		{Name: "new_number", Kind: vector.Int64},
+		{Name: "new_map", Kind: vector.Map},
+		{Name: "new_maybe_map", Kind: vector.Map, Nullable: true},
+		{Name: "new_list", Kind: vector.Any, Nullable: true},
 	}
 	n := len(fields)
 	later.Schema = vector.NewSchema("spans", append(fields, spans.Schema.Fields...)...)
