@@ -42,7 +42,7 @@ type location struct {
 }
 
 // Open reads the footer and the offset index. spec and meta must be those that
-// the part was written with and that Writer.Close gave.
+// the part was written with and that Writer.Close gave. r may be Pieced.
 func Open(r io.ReaderAt, size int64, spec *Spec, meta *layout.PartMeta, cache *Cache) (*Part, error) {
 	const trailer = 8 // length of the footer and magic
 	if size != meta.Bytes || meta.Tail < trailer || meta.Tail > size {
@@ -67,6 +67,9 @@ func Open(r io.ReaderAt, size int64, spec *Spec, meta *layout.PartMeta, cache *C
 		return nil, corrupt("%s: footer: %v", meta.Name, err)
 	}
 	p := &Part{spec: spec, meta: meta, cache: cache, file: r}
+	if file, ok := r.(Pieced); ok {
+		p.file = &pieces{file, size, meta, cache}
+	}
 	if err := p.directory(footer, tail); err != nil {
 		return nil, err
 	}

@@ -210,6 +210,10 @@ type objectReader struct {
 func (r *objectReader) Size() int64  { return r.size }
 func (r *objectReader) Close() error { return nil }
 
+// PieceBytes is how much is best asked for at once: the first byte of an answer
+// takes as long as the next megabyte.
+func (r *objectReader) PieceBytes() int { return 512 << 10 }
+
 func (r *objectReader) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read %s: offset %d", r.name, off)
