@@ -217,6 +217,14 @@ func loadParts(store *hot.Store, t *table) ([]*partRef, error) {
 // is not there makes the statements fail that need it; so does a store that is
 // not available, and passes.
 func (db *DB) findParts(m *manifest) error {
+	if db.opts.Cold != nil {
+		if err := db.ownStore(context.Background()); errors.Is(err, object.ErrUnavailable) {
+			db.opts.Logger.Error("parts cannot be read: the object store is not available", "error", err)
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	for i, t := range db.tables {
 		lost := make(map[string]*layout.PartMeta)
 		for _, p := range m.tables[i].parts {

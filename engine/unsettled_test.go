@@ -211,3 +211,28 @@ func TestUnavailable(t *testing.T) {
 	reopen()
 	expect(m, "settled, after a start")
 }
+
+// A store that has the parts of a data folder is not taken by another one,
+// which would delete them.
+func TestOwner(t *testing.T) {
+	mem := vfs.NewMem()
+	o := testOptions(mem)
+	o.Cold = object.NewFolder(mem, "bucket")
+	for range 2 {
+		db := mustOpen(t, o)
+		mustAppend(t, db, record.Traces, "a 1 1 old 1\n")
+		mustCheckpoint(t, db)
+		if _, err := db.Compact(t.Context(), minuteNanos(60)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open("other", o); !errors.Is(err, ErrOwned) {
+		t.Fatalf("open: %v", err)
+	}
+	if r, err := CheckParts(mem, "db", testTables, o.Cold); err != nil || len(r.Problems) > 0 || r.Parts == 0 {
+		t.Fatalf("check: %+v %v", r, err)
+	}
+}
