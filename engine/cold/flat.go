@@ -114,11 +114,17 @@ func (f *flatPage) codes(out []uint32, count int) bool {
 }
 
 func below(codes []uint32, count int) bool {
-	greatest := uint32(0)
-	for _, code := range codes {
-		greatest = max(greatest, code)
+	if len(codes) == 0 {
+		return true
 	}
-	return int(greatest) < count || len(codes) == 0
+	var a, b, c, d uint32
+	for ; len(codes) >= 4; codes = codes[4:] {
+		a, b, c, d = max(a, codes[0]), max(b, codes[1]), max(c, codes[2]), max(d, codes[3])
+	}
+	for _, code := range codes {
+		a = max(a, code)
+	}
+	return int(max(a, b, c, d)) < count
 }
 
 // Memory for codes that are only looked up, and for integers of which few are
@@ -136,13 +142,11 @@ func resized[T any](buf *[]T, n int) []T {
 	return (*buf)[:n]
 }
 
-// ints decodes the values of a page of integers.
-func (c *Chunk) ints(leaf int, f *flatPage) ([]int64, error) {
-	n := f.n()
-	if n == 0 {
-		return nil, nil
+// ints decodes the values of a page of integers into as many.
+func (c *Chunk) ints(leaf int, f *flatPage, out []int64) error {
+	if len(out) == 0 {
+		return nil
 	}
-	out := make([]int64, n)
 	ok := false
 	switch f.page.encoding {
 	case parquet.Encodings.Plain:
@@ -163,10 +167,10 @@ func (c *Chunk) ints(leaf int, f *flatPage) ([]int64, error) {
 	case parquet.Encodings.RLEDict:
 		d, err := c.dictionary(leaf)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		buf := codeBuffers.Get().(*[]uint32)
-		numbers := resized(buf, n)
+		numbers := resized(buf, len(out))
 		if ok = f.codes(numbers, len(d.ints)); ok {
 			for i, code := range numbers {
 				out[i] = d.ints[code]
@@ -175,9 +179,9 @@ func (c *Chunk) ints(leaf int, f *flatPage) ([]int64, error) {
 		codeBuffers.Put(buf)
 	}
 	if !ok {
-		return nil, c.fail(leaf)
+		return c.fail(leaf)
 	}
-	return out, nil
+	return nil
 }
 
 // each calls do with the number of each value that is asked for and its place
@@ -199,8 +203,8 @@ func (c *Chunk) integers(leaf int, rows []int32) (*vector.Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := c.ints(leaf, &f)
-	if err != nil {
+	values := make([]int64, f.n())
+	if err := c.ints(leaf, &f, values); err != nil {
 		return nil, err
 	}
 	return &vector.Column{Kind: vector.Int64, Len: f.rows, Valid: f.valid, Ints: spread(values, f.valid, f.rows, 1)}, nil
@@ -217,11 +221,17 @@ func (c *Chunk) times(leaf int, rows []int32) (*vector.Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	small, err := c.integers(leaf+1, rows)
+	f, err := c.flat(leaf+1, rows)
 	if err != nil {
 		return nil, err
 	}
-	for i, n := range small.Ints {
+	buf := intBuffers.Get().(*[]int64)
+	defer intBuffers.Put(buf)
+	small := resized(buf, f.n())
+	if err := c.ints(leaf+1, &f, small); err != nil {
+		return nil, err
+	}
+	for i, n := range small {
 		whole.Ints[i] = whole.Ints[i]*1000 + n
 	}
 	if rows == nil {

@@ -31,9 +31,14 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
+// readBuffers are for compressed pages.
+var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // read reads the page at a place.
 func (p *Part) read(at location, typ int32) (page, error) {
-	raw := make([]byte, at.size)
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	raw := resized(buf, int(at.size))
 	if n, err := p.file.ReadAt(raw, at.offset); n < len(raw) {
 		return page{}, err
 	}
