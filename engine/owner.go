@@ -23,6 +23,9 @@ const ownerName = "_owner"
 // other: what this folder does not know it would delete as left by a crash. A
 // folder has a number for that, which its backups share.
 func (db *DB) ownStore(ctx context.Context) error {
+	if db.opts.Cold == nil {
+		return nil
+	}
 	const counter = "store owner"
 	raw, err := db.hot.Get(layout.CounterKey(counter))
 	if err != nil {

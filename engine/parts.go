@@ -217,13 +217,16 @@ func loadParts(store *hot.Store, t *table) ([]*partRef, error) {
 // is not there makes the statements fail that need it; so does a store that is
 // not available, and passes.
 func (db *DB) findParts(m *manifest) error {
-	if db.opts.Cold != nil {
-		if err := db.ownStore(context.Background()); errors.Is(err, object.ErrUnavailable) {
-			db.opts.Logger.Error("parts cannot be read: the object store is not available", "error", err)
-			return nil
-		} else if err != nil {
-			return err
-		}
+	err := db.ownStore(context.Background())
+	if err == nil {
+		err = object.Clean(context.Background(), db.parts.store)
+	}
+	if errors.Is(err, object.ErrUnavailable) {
+		db.opts.Logger.Error("parts cannot be read: the object store is not available", "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	for i, t := range db.tables {
 		lost := make(map[string]*layout.PartMeta)

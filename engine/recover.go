@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -45,11 +44,6 @@ func (db *DB) recover() error {
 	store := db.opts.Cold
 	if store == nil {
 		store = object.NewFolder(fs, fs.PathJoin(db.dir, layout.ColdDir))
-	}
-	if err := object.Clean(context.Background(), store); errors.Is(err, object.ErrUnavailable) {
-		db.opts.Logger.Warn("the store of the parts is not available", "error", err)
-	} else if err != nil {
-		return err
 	}
 	db.live = newLivePublisher(store, len(db.tables))
 	db.parts = newParts(store, db.hot, db.opts.PageCacheBytes)
