@@ -19,8 +19,19 @@ import (
 func backupOptions(fs vfs.FS) Options {
 	o := testOptions(fs)
 	o.Keyed = []KeyedSpec{{ID: testKeyed, Name: "keyed"}}
-	o.MaxMemtableRows = 40
+	o.MaxMemtableRows, o.ChunkRows = 40, 64
 	return o
+}
+
+// randomStep is randomWrite, and a compaction now and then.
+func randomStep(t testing.TB, db *DB, rng *rand.Rand, m *model, step int) {
+	t.Helper()
+	if rng.IntN(25) == 0 {
+		if _, err := db.Compact(context.Background(), minuteNanos(rng.IntN(arrivalMinute))); err != nil {
+			t.Fatalf("compact: %v", err)
+		}
+	}
+	randomWrite(t, db, rng, m, step)
 }
 
 // randomWrite appends a request or commits a write set, and tells the model.
@@ -50,7 +61,7 @@ func TestBackup(t *testing.T) {
 		m := &model{keyed: map[string]string{}}
 		at := []*model{m.clone()} // by LSN
 		write := func(step int) {
-			randomWrite(t, db, rng, m, step)
+			randomStep(t, db, rng, m, step)
 			at = append(at, m.clone())
 		}
 		for step := range 60 + rng.IntN(60) {
@@ -93,7 +104,7 @@ func TestBackup(t *testing.T) {
 		}
 		v.Release()
 		for step := range 30 {
-			randomWrite(t, db, rng, m, 1000+step)
+			randomStep(t, db, rng, m, 1000+step)
 		}
 		if err := db.shutdown(rng.IntN(2) == 0); err != nil {
 			t.Fatal(err)
@@ -172,7 +183,7 @@ func TestRestoreRefuses(t *testing.T) {
 	db := mustOpenChecked(t, o)
 	m := &model{keyed: map[string]string{}}
 	for step := range 80 {
-		randomWrite(t, db, rng, m, step)
+		randomStep(t, db, rng, m, step)
 	}
 	b, err := db.Backup(context.Background(), "backup", false)
 	if err != nil {
@@ -264,7 +275,7 @@ func TestBackupKilled(t *testing.T) {
 	db := mustOpen(t, o)
 	m := &model{keyed: map[string]string{}}
 	for step := range 80 {
-		randomWrite(t, db, rng, m, step)
+		randomStep(t, db, rng, m, step)
 	}
 	running.Store(true)
 	if _, err := db.Backup(context.Background(), "backup", false); err != nil {

@@ -94,6 +94,9 @@ func (c *checker) part(t *table, ref *partRef, live map[string][]int64) error {
 		if err := indexLeavesOut(t, index, &meta, chunk); err != nil {
 			return fmt.Errorf("chunk %d: %w", k, err)
 		}
+		if err := t.outsideTextsOfChunk(chunk, c.reference); err != nil {
+			return err
+		}
 		if len(t.key) == 0 {
 			continue
 		}
@@ -103,6 +106,34 @@ func (c *checker) part(t *table, ref *partRef, live map[string][]int64) error {
 		}
 		dead, _ := ref.deadIn(k)
 		c.keys(t, "part "+m.Name, meta.Rows, dead, keys, live)
+	}
+	return nil
+}
+
+// outsideTextsOfChunk is outsideTexts of a chunk, with values more than once.
+func (t *table) outsideTextsOfChunk(chunk *cold.Chunk, fn func(stored string) error) error {
+	for field, o := range t.offload {
+		col, err := chunk.Column(field)
+		if err != nil {
+			return err
+		}
+		if o.Key == nil {
+			for _, stored := range textsOf(col) {
+				if err := fn(stored); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		a := col.Attrs
+		for e, key := range a.Keys {
+			if a.Tags[e] != vector.TagString || !o.Key(a.KeyDict[key]) {
+				continue
+			}
+			if err := fn(a.Strs[a.Vals[e]]); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -134,6 +134,7 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 		writes = append(writes, replacedWrites(ref.meta)...)
 	}
 	for _, p := range j.parts {
+		db.parts.keep(t, p.meta)
 		writes = append(writes, partGoneWrites(p.meta)...)
 	}
 	// The state knows the ids given out; the applied LSN is that of the last flush.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/cold"
@@ -59,11 +60,14 @@ type parts struct {
 	pages   *cold.Cache
 	indexes *lru[*layout.PartMeta, *layout.PartIndex]
 	open    *lru[*layout.PartMeta, *cold.Part]
+
+	mu   sync.Mutex // guards what follows
+	kept map[*layout.PartMeta]*layout.PartIndex
 }
 
 func newParts(store object.Store, h *hot.Store, pageBytes int64) *parts {
 	return &parts{
-		store: store, hot: h, pages: cold.NewCache(pageBytes),
+		store: store, hot: h, pages: cold.NewCache(pageBytes), kept: make(map[*layout.PartMeta]*layout.PartIndex),
 		indexes: newLRU[*layout.PartMeta, *layout.PartIndex](partIndexBytes), open: newLRU[*layout.PartMeta, *cold.Part](partFooterBytes),
 	}
 }
@@ -73,12 +77,29 @@ func (p *parts) index(t *table, m *layout.PartMeta) (*layout.PartIndex, error) {
 	if x, ok := p.indexes.get(m); ok {
 		return x, nil
 	}
+	p.mu.Lock()
+	x := p.kept[m]
+	p.mu.Unlock()
+	if x != nil {
+		return x, nil
+	}
 	x, size, err := p.readIndex(m)
 	if err != nil {
 		return nil, partError(t, m, err)
 	}
 	p.indexes.put(m, x, 2*int64(size))
 	return x, nil
+}
+
+// keep holds the index of a part that is about to leave the manifest, for the
+// views that still have it, until forget. One that cannot be read they do not
+// get either.
+func (p *parts) keep(t *table, m *layout.PartMeta) {
+	if x, err := p.index(t, m); err == nil {
+		p.mu.Lock()
+		p.kept[m] = x
+		p.mu.Unlock()
+	}
 }
 
 func (p *parts) readIndex(m *layout.PartMeta) (x *layout.PartIndex, size int, err error) {
@@ -128,6 +149,9 @@ func (p *parts) openFile(t *table, m *layout.PartMeta, pages *cold.Cache) (*cold
 func (p *parts) forget(m *layout.PartMeta) {
 	p.indexes.drop(m)
 	p.open.drop(m)
+	p.mu.Lock()
+	delete(p.kept, m)
+	p.mu.Unlock()
 }
 
 // partError names the part; damage and absence become an ErrCorrupt.

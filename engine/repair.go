@@ -206,6 +206,9 @@ func (p *repairer) log(applied uint64) error {
 	}
 	p.out.Lost = s
 	p.say("WAL segments in quarantine: %s", strings.Join(s.Files, ", "))
+	if s.First != 0 {
+		p.say("rows that lost records had replaced or deleted may be gone as well")
+	}
 	switch {
 	case s.First == 0:
 		p.say("no record is lost: blocks hold what the damaged segments held")

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -68,6 +69,12 @@ func damagedStore(t *testing.T, rng *rand.Rand, flushed bool) (vfs.FS, Options, 
 		randomWrite(t, db, rng, m, step)
 		if rng.IntN(20) == 0 {
 			mustCheckpoint(t, db)
+		}
+		if step == 80 {
+			mustCheckpoint(t, db)
+			if _, err := db.Compact(context.Background(), minuteNanos(2*arrivalMinute)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := db.shutdown(flushed); err != nil {
@@ -201,12 +208,15 @@ func TestRepairFiles(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, uint64(round)))
 		mem, o, _ := damagedStore(t, rng, true)
 		before := contentsOf(t, o)
-		dir := []string{"hot", "hot", "blobs"}[rng.IntN(3)]
+		dir := []string{"hot", "hot", "blobs", "cold", "cold"}[rng.IntN(5)]
 		files, err := filesBelow(mem, "db/"+dir, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files = slices.DeleteFunc(files, func(f storedFile) bool { return f.bytes == 0 || strings.Contains(f.name, ".log") })
+		if len(files) == 0 {
+			continue
+		}
 		f := files[rng.IntN(len(files))]
 		raw, err := readFile(mem, f.path)
 		if err != nil {
@@ -288,8 +298,12 @@ func TestRepairKeys(t *testing.T) {
 		{kind: layout.DeadKind, say: "the deletion vector of block", back: true},
 		{kind: layout.StateKind, say: "the state of a table is damaged"},
 		{kind: layout.KeyedKind, say: "a row of a keyed table is damaged and lost", loses: true},
+		{kind: layout.PartKind, say: "the manifest entry of part", loses: true},
+		{kind: layout.IndexKind, say: "lost: ", loses: true},
+		{kind: layout.IndexKind, remove: true, say: "its index is missing", loses: true},
+		{kind: layout.VectorKind, say: "the deletion vector of part", back: true},
 		{kind: layout.BlobKind, say: "a text outside the rows is damaged and lost", loses: true},
-		{kind: layout.BlobKind, remove: true, say: "have a mark in the place of a lost text", loses: true},
+		{kind: layout.BlobKind, remove: true, say: "have a mark in its place", loses: true},
 	} {
 		t.Run(string(c.kind)+map[bool]string{true: " removed"}[c.remove], func(t *testing.T) {
 			mem, o, _ := damagedStore(t, rng, true)

@@ -8,10 +8,12 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/live"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
 	"github.com/tael-sql/tael-sql/wal/record"
@@ -68,9 +70,12 @@ func (r *tableRepair) checkParts() error {
 		return err
 	}
 	named := make(map[string]bool)
-	c := &checker{report: &Report{}, store: r.store, blobs: r.blobs, cold: r.parts.store, parts: r.parts}
+	c := &checker{report: &Report{}, known: make(map[layout.Reference]bool), store: r.store, blobs: r.blobs, cold: r.parts.store, parts: r.parts}
 	for _, id := range slices.Sorted(maps.Keys(parts)) {
 		p := parts[id]
+		if err := r.markPartTexts(p.meta); err != nil {
+			return err
+		}
 		err := partError(r.t, p.meta, c.part(r.t, p, make(map[string][]int64)))
 		if err == nil {
 			named[p.meta.Name] = true
@@ -97,6 +102,9 @@ func (r *tableRepair) checkParts() error {
 			return err
 		}
 	}
+	if err := r.checkList(c, parts); err != nil {
+		return err
+	}
 	err = r.each(layout.IndexKind, func(key, value []byte) error {
 		if id, ok := layout.ParsePartKey(key); !ok || parts[id] == nil {
 			r.remove(key)
@@ -122,6 +130,41 @@ func (r *tableRepair) checkParts() error {
 		}
 	}
 	return err
+}
+
+// checkList takes out the list for other programs if it is damaged.
+func (r *tableRepair) checkList(c *checker, parts map[uint64]*partRef) error {
+	var m tableManifest
+	for _, p := range parts {
+		m.parts = append(m.parts, p)
+	}
+	c.report = &Report{}
+	if err := c.objects(r.t, m); err != nil || len(c.report.Problems) == 0 {
+		return err
+	}
+	r.say("%s; the list is made again when the gateway runs", strings.Join(c.report.Problems, "; "))
+	return r.keepObject(r.t.Schema.Name + "/" + live.ListName)
+}
+
+// markPartTexts marks the lost texts of a part, as far as it can be read.
+func (r *tableRepair) markPartTexts(m *layout.PartMeta) error {
+	if len(r.t.offload) == 0 {
+		return nil
+	}
+	part, err := r.parts.openFile(r.t, m, cold.NewCache(0))
+	if err != nil {
+		return nil // what is wrong with it the check says
+	}
+	for k := range part.Chunks() {
+		err := r.t.outsideTextsOfChunk(part.Chunk(k), r.markLostText("part "+m.Name))
+		if err != nil {
+			if errors.Is(partError(r.t, m, err), ErrCorrupt) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // dropReplaced takes out blocks and parts that others have replaced: where

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
@@ -124,9 +125,8 @@ func (r *tableRepair) checkBlocks() error {
 		if err == nil {
 			err = blockError(r.t, m, b.Verify())
 		}
-		var raw []byte
 		if err == nil {
-			raw, b, err = r.markLostTexts(m, b)
+			err = r.t.outsideTexts(b, r.markLostText(fmt.Sprintf("block %d", id)))
 		}
 		var want *layout.BlockMeta
 		if err == nil {
@@ -138,13 +138,8 @@ func (r *tableRepair) checkBlocks() error {
 			}
 			continue
 		}
-		if raw != nil {
-			r.writes = append(r.writes, hot.Write{Key: layout.BlockKey(r.t.ID, m.Hour, id), Value: raw}, hot.Write{Key: layout.DigestKey(r.t.ID, id)})
-		}
 		if encoded := want.Append(nil); !bytes.Equal(encoded, m.Append(nil)) {
-			if raw == nil {
-				r.say("the manifest entry of block %d of %s was wrong", id, r.t.Schema.Name)
-			}
+			r.say("block %d of %s has another manifest entry now", id, r.t.Schema.Name)
 			r.writes = append(r.writes, hot.Write{Key: layout.MetaKey(r.t.ID, m.Hour, id), Value: encoded})
 			r.metas[id] = want
 		}
@@ -211,63 +206,20 @@ func (r *tableRepair) keepBlock(name layout.BlockName) error {
 	return nil
 }
 
-// markLostTexts gives a block in which a mark stands for texts that are lost;
-// raw is nil if none is.
-func (r *tableRepair) markLostTexts(m *layout.BlockMeta, b *block.Block) (raw []byte, _ *block.Block, err error) {
-	lost := make(map[string]string) // reference → mark
-	for field := range r.t.offload {
-		texts, err := b.Values(field, "")
-		if err != nil {
-			return nil, nil, err
+// markLostText gives a function that puts a mark in the place of texts that rows
+// refer to and that cannot be read.
+func (r *tableRepair) markLostText(place string) func(stored string) error {
+	return func(stored string) error {
+		_, ref, outside, err := layout.ParseStored(stored)
+		if err != nil || !outside {
+			return err
 		}
-		for _, stored := range texts {
-			_, ref, outside, err := layout.ParseStored(stored)
-			if err != nil {
-				return nil, nil, err
-			}
-			if !outside {
-				continue
-			}
-			if _, err := r.blobs.read(ref); errors.Is(blockError(r.t, m, err), ErrCorrupt) {
-				lost[stored] = fmt.Sprintf("[lost: a text of %d bytes with the SHA-256 %x]", ref.Len, ref.Hash)
-			} else if err != nil {
-				return nil, nil, err
-			}
+		if _, err = r.blobs.read(ref); !errors.Is(err, blob.ErrCorrupt) {
+			return err
 		}
+		r.say("%v: rows of %s of %s have a mark in its place", err, place, r.t.Schema.Name)
+		return r.store.Commit([]hot.Write{{Key: layout.BlobKey(ref.Hash), Value: []byte(layout.LostText(ref.Hash))}})
 	}
-	if len(lost) == 0 {
-		return nil, b, nil
-	}
-	rows, err := readRows(r.store, r.t, m)
-	if err != nil {
-		return nil, nil, err
-	}
-	marked := 0
-	for field := range r.t.offload {
-		c := rows.rows.Cols[field]
-		out := &vector.Column{Kind: vector.String, Len: c.Len, Valid: c.Valid, Strs: make([]string, c.Len)}
-		for i := range c.Len {
-			if c.IsNull(i) {
-				continue
-			}
-			out.Strs[i] = c.Str(i)
-			if mark, ok := lost[out.Strs[i]]; ok {
-				out.Strs[i] = mark
-				marked++
-			}
-		}
-		rows.rows.Cols[field] = out
-	}
-	picks := make([]block.Pick, m.Rows)
-	for i := range picks {
-		picks[i].Row = uint32(i)
-	}
-	if raw, err = block.Encode(r.t.Schema, []*vector.Rows{rows.rows}, picks, rows.numbers, rows.lsns); err != nil {
-		return nil, nil, err
-	}
-	r.say("%d rows of block %d of %s, from %s to %s, have a mark in the place of a lost text", marked, m.ID, r.t.Schema.Name, timeText(m.MinTime), timeText(m.MaxTime))
-	b, err = block.Open(r.t.Schema, raw)
-	return raw, b, err
 }
 
 // adoptBlocks gives the blocks without an entry one, unless their rows are in

@@ -229,6 +229,7 @@ func (db *DB) dropExpired() (dropped []*expired, err error) {
 			writes = append(writes, replacedWrites(ref.meta)...)
 		}
 		for _, p := range d.parts {
+			db.parts.keep(d.table, p.meta)
 			writes = append(writes, partGoneWrites(p.meta)...)
 		}
 	}

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"strings"
 )
 
@@ -58,4 +59,10 @@ func ParseStored(stored string) (text string, ref Reference, outside bool, err e
 	}
 	ref.Len = int(n)
 	return "", ref, true, nil
+}
+
+// LostText stands in the hot store under the hash of a text that was damaged, and
+// is read in its place.
+func LostText(hash [32]byte) string {
+	return "[lost: a text with the SHA-256 " + hex.EncodeToString(hash[:]) + "]"
 }
