@@ -2,6 +2,7 @@ package cold
 
 import (
 	"encoding/binary"
+	"math"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/parquet"
@@ -19,8 +20,8 @@ type page struct {
 	data     []byte // padding lies behind it
 }
 
-// maxPage bounds what a header may ask to allocate.
-const maxPage = 1 << 30
+// maxPage is the most bytes of a page, as Parquet has it.
+const maxPage = math.MaxInt32
 
 // decoder is used for single pages, by any number of goroutines at once.
 var decoder = sync.OnceValue(func() *zstd.Decoder {
@@ -34,8 +35,8 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 // readBuffers are for compressed pages.
 var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// read reads the page at a place.
-func (p *Part) read(at location, typ int32) (page, error) {
+// read reads a page of a column.
+func (p *Part) read(cc *columnChunk, at location, typ int32) (page, error) {
 	buf := readBuffers.Get().(*[]byte)
 	defer readBuffers.Put(buf)
 	raw := resized(buf, int(at.size))
@@ -43,7 +44,7 @@ func (p *Part) read(at location, typ int32) (page, error) {
 		return page{}, err
 	}
 	h, ok := parseHeader(raw)
-	if !ok || h.typ != typ || h.size+int(h.compressed) != len(raw) || h.uncompressed > maxPage {
+	if !ok || h.typ != typ || h.size+int(h.compressed) != len(raw) || int64(h.uncompressed) > cc.raw {
 		return page{}, corrupt("%s: header of the page at %d", p.meta.Name, at.offset)
 	}
 	out := make([]byte, 0, int(h.uncompressed)+padding)
@@ -65,7 +66,7 @@ func (c *Chunk) page(leaf int) (*page, error) {
 	}
 	cc := &c.part.groups[c.k/GroupChunks][leaf]
 	at := cc.pages[c.k%GroupChunks]
-	p, err := c.part.read(at, dataPage)
+	p, err := c.part.read(cc, at, dataPage)
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +100,12 @@ func (c *Chunk) dictionary(leaf int) (*dictionary, error) {
 	if v, ok := p.cache.get(key); ok {
 		return v.(*dictionary), nil
 	}
-	at := p.groups[group][leaf].dictionary
+	cc := &p.groups[group][leaf]
+	at := cc.dictionary
 	if at.size == 0 {
 		return nil, c.fail(leaf)
 	}
-	raw, err := p.read(at, dictionaryPage)
+	raw, err := p.read(cc, at, dictionaryPage)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type columnChunk struct {
 	missing    bool  // the file does not have the column
 	empty      bool  // it has no value, only NULLs and empty rows
 	values     int64 // NULLs and empty rows included
+	raw        int64 // bytes of all pages, decompressed
 	encoding   parquet.Encoding
 	dictionary location
 	pages      []location // by chunk of the row group
@@ -145,7 +146,7 @@ func (p *Part) columnChunk(c *metadata.ColumnChunkMetaData, tail []byte, rows in
 	bad := func(what string) (columnChunk, error) {
 		return columnChunk{}, corrupt("%s: column %q: %s", p.meta.Name, c.PathInSchema(), what)
 	}
-	out := columnChunk{encoding: -1, values: c.NumValues()}
+	out := columnChunk{encoding: -1, values: c.NumValues(), raw: c.TotalUncompressedSize()}
 	if c.Compression() != compress.Codecs.Zstd {
 		return bad("compression")
 	}

@@ -92,7 +92,7 @@ func (g *group) levels(cw file.ColumnChunkWriter, valid vector.Bitmap, from, to 
 
 func (g *group) ints(values []int64, valid vector.Bitmap) error {
 	return g.pages(func(cw file.ColumnChunkWriter, from, to int) error {
-		if from == 0 && cw.Descr().MaxDefinitionLevel() > 0 && !dictionaryIsSmaller(values, valid) {
+		if from == 0 && cw.CurrentEncoder().Encoding() == parquet.Encodings.PlainDict && !dictionaryIsSmaller(values, valid) {
 			cw.FallbackToPlain()
 		}
 		_, err := cw.(*file.Int64ColumnChunkWriter).WriteBatch(
