@@ -41,13 +41,15 @@ func AppendBinary(dst []byte, t Type, v any) ([]byte, error) {
 		if t.OID == Char && v == "" {
 			return append(dst, 0), nil
 		}
-		if t.OID == Jsonb || t.OID == Jsonpath {
+		if t.OID == Jsonb {
 			dst = append(dst, 1)
 		}
 		if out, ok := appendCarried(dst, t, v); ok {
 			return out, nil
 		}
 		return append(dst, v...), nil
+	case *JSONPath:
+		return append(append(dst, 1), v.String()...), nil
 	case []byte:
 		return append(dst, v...), nil
 	case *apd.Decimal:

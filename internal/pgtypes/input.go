@@ -36,8 +36,10 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 			return nil, err
 		}
 		return RoundToMod(d, t.Mod)
-	case Text, Unknown, Cstring, XML, PgNodeTree, Refcursor, Jsonpath:
+	case Text, Unknown, Cstring, XML, PgNodeTree, Refcursor:
 		return s, nil
+	case Jsonpath:
+		return ParseJSONPath(s)
 	case Varchar, Bpchar:
 		return FitText(t, s, false)
 	case Name:

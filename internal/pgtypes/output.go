@@ -41,6 +41,8 @@ func AppendText(dst []byte, t Type, v any, s *TextStyle) ([]byte, error) {
 		return appendZone(dst, -int(v.WestSeconds)), nil
 	case UUID:
 		return appendUUID(dst, v), nil
+	case *JSONPath:
+		return append(dst, v.String()...), nil
 	case *Array:
 		return appendArray(dst, t.OID, v, s)
 	case *Record:
