@@ -162,7 +162,7 @@ func (c *Catalog) writes(rel *Relation) int64 {
 		return 0
 	}
 	if rel.AppendOnly {
-		return canInsert
+		return canInsert | canDelete
 	}
 	return canInsert | canUpdate | canDelete
 }

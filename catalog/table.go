@@ -22,7 +22,7 @@ type Relation struct {
 	Columns    []Column
 	PrimaryKey []int // places in Columns
 	Comment    string
-	AppendOnly bool   // rows can be added, and neither changed nor deleted by statements
+	AppendOnly bool   // rows can be added and deleted, and not changed
 	Definition string // of a view or a SQLFunction: its query
 }
 
@@ -72,6 +72,8 @@ type WritableTable interface {
 	Insert(env *expr.Env, row []any) (existing []any, err error)
 	// Update replaces a row as a scan, or Insert, gave it.
 	Update(env *expr.Env, old, row []any) error
+	// Delete deletes a row, of which it is given all columns; of an AppendOnly
+	// relation the value of RowNumber alone.
 	Delete(env *expr.Env, old []any) error
 }
 
@@ -89,9 +91,13 @@ type ScanRequest struct {
 // A ColumnRef is a column of a relation, or with Key the text of one attribute
 // of a jsonb column, as ->> gives it.
 type ColumnRef struct {
-	Index int // place in Relation.Columns
+	Index int // place in Relation.Columns, or RowNumber
 	Key   string
 }
+
+// RowNumber is the place of a column that AppendOnly relations have beside the
+// others: an int8 by which Delete names a row.
+const RowNumber = -1
 
 // A Filter compares a column with constants.
 type Filter struct {

@@ -76,6 +76,9 @@ type WriteSet struct {
 	Header   record.Header
 	Keyed    []KeyedWrite
 	Requests []Request
+	// Deletes are rows of stored tables by their running numbers, ascending; a
+	// table comes once. Rows that are gone are ignored.
+	Deletes []record.Deleted
 }
 
 // A KeyedWrite puts a row of a keyed table, or with a nil Value deletes it.

@@ -12,12 +12,13 @@ import (
 
 // An entry is a record between its WAL entry and its visibility.
 type entry struct {
-	header record.Header
-	parts  []*pending     // of a single request: itself
-	keyed  []keyedVersion // of a write set
-	synced *wal.Pending
-	done   chan struct{} // closed when visible, or when err is set
-	err    error
+	header  record.Header
+	parts   []*pending     // of a single request: itself
+	keyed   []keyedVersion // of a write set
+	deletes []deletion     // of a write set
+	synced  *wal.Pending
+	done    chan struct{} // closed when visible, or when err is set
+	err     error
 }
 
 // pending is the rows of one request. The header is its record's, but for

@@ -23,6 +23,9 @@ func (db *DB) apply(entries []*entry) error {
 	for {
 		base := db.View()
 		kills, err := db.replacedInBlocks(base, batch)
+		if err == nil {
+			err = db.findAllDeleted(base, entries, kills)
+		}
 		published := err == nil && db.publishBatch(base, entries, kills)
 		base.Release()
 		if err != nil || published {
@@ -140,6 +143,9 @@ func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) boo
 			default:
 				tv.add(p.table, newMemBatch(p), now, db.opts.BlockRows)
 			}
+		}
+		for _, d := range e.deletes {
+			next.tables[d.table.number].deleteInMemtable(d.numbers)
 		}
 	}
 	for _, e := range entries {

@@ -25,6 +25,9 @@ func (db *DB) Commit(ctx context.Context, ws *WriteSet) (lsn uint64, err error) 
 	for _, w := range ws.Keyed {
 		size += int64(len(w.Key) + len(w.Value))
 	}
+	for _, d := range ws.Deletes {
+		size += 4 * int64(len(d.Rows))
+	}
 	if err := db.admit(size); err != nil {
 		return 0, err
 	}
@@ -34,7 +37,8 @@ func (db *DB) Commit(ctx context.Context, ws *WriteSet) (lsn uint64, err error) 
 	if e.header.ReceiveNanos == 0 {
 		e.header.ReceiveNanos = db.opts.Now().UnixNano()
 	}
-	body := &record.WriteSetBody{}
+	body := &record.WriteSetBody{Deletes: ws.Deletes}
+	e.deletes = db.deletionsOf(ws.Deletes)
 	for _, w := range ws.Keyed {
 		body.Rows = append(body.Rows, record.KeyedRow{Table: w.Table, Key: w.Key, Value: w.Value, Deleted: w.Value == nil})
 		e.keyed = append(e.keyed, keyedVersion{table: w.Table, key: w.Key, value: w.Value, deleted: w.Value == nil})

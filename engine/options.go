@@ -102,6 +102,7 @@ type faults struct {
 	keyedNotInBatch   bool // keyed rows are not written with the LSN that says they are
 	recycleBeforeBlob bool // WAL segments are given up before the texts outside the rows are durable
 	dropBeforeCommit  bool // what has expired is deleted before the manifest says so
+	forgetDeletes     bool // replay brings back what was deleted
 	hashesNotInBatch  bool // the hashes of requests are lost when their segments are recycled
 }
 

@@ -26,11 +26,11 @@ func (db *DB) findInParts(list []*partRef, p *pending, kills blockKills) error {
 			continue
 		}
 		if err := db.findInPart(ref, p, kills); err != nil {
-			if !errors.Is(err, ErrCorrupt) {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnavailable) {
 				return err
 			}
-			// Its rows are no longer replaced; scans and the check name the part.
-			db.opts.Logger.Error("replaced rows cannot be found in a damaged part", "table", t.Schema.Name, "error", err)
+			// Its rows are not replaced: ingest goes on. Scans name the part.
+			db.opts.Logger.Error("replaced rows cannot be found in a part", "table", t.Schema.Name, "error", err)
 		}
 	}
 	return nil

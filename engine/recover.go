@@ -304,6 +304,11 @@ func (db *DB) replayed(h record.Header, payload []byte, m *manifest) (*entry, er
 			e.keyed = append(e.keyed, keyedVersion{table: r.Table, key: r.Key, value: r.Value, deleted: r.Deleted, lsn: h.LSN})
 		}
 	}
+	for _, d := range db.deletionsOf(set.Deletes) {
+		if (h.LSN > m.tables[d.table.number].state.AppliedLSN || db.opts.faults.replayAgain) && !db.opts.faults.forgetDeletes {
+			e.deletes = append(e.deletes, d)
+		}
+	}
 	for _, r := range set.Requests {
 		part := partHeader(h, r)
 		p, err := db.replayedPart(part, r.Payload, m)
@@ -342,7 +347,7 @@ func (db *DB) replayedPart(h record.Header, payload []byte, m *manifest) (*pendi
 }
 
 func (db *DB) replayEntry(e *entry) error {
-	if len(e.parts)+len(e.keyed) == 0 {
+	if len(e.parts)+len(e.keyed)+len(e.deletes) == 0 {
 		return nil
 	}
 	if err := db.apply([]*entry{e}); err != nil {

@@ -36,7 +36,11 @@ func (c *compiler) modify(n *bind.Modify) (*stage, error) {
 	}
 	m := &modifier{
 		env: c.env, table: n.Table, op: n.Op, in: in.reader(), touched: make(map[string]bool),
-		old: slotsOf(n.Old, in.cols), new: slotsOf(n.New, in.cols),
+		old: slotsOf(n.Old, in.cols), new: slotsOf(n.New, in.cols), number: -1,
+	}
+	if n.Number != nil {
+		m.number = slotsOf([]bind.Column{*n.Number}, in.cols)[0]
+		m.numbers = make(map[any]bool)
 	}
 	if n == c.top {
 		m.affected = c.affected
@@ -81,6 +85,7 @@ type modifier struct {
 	op         bind.ModifyOp
 	in         vector.Reader
 	old, new   []int // slots of the source
+	number     int   // that of the row's number in an AppendOnly table, or -1
 	onConflict *bind.Conflict
 	set        []expr.Expr // over the existing and the excluded row
 	where      expr.Expr
@@ -90,6 +95,7 @@ type modifier struct {
 	started bool
 	rows    [][]any         // to be given
 	touched map[string]bool // keys of rows that this statement wrote
+	numbers map[any]bool    // of rows that it deleted
 }
 
 func (m *modifier) next(context.Context) ([]any, error) {
@@ -127,6 +133,9 @@ func (m *modifier) change(source []any) error {
 		return m.insert(source)
 	}
 	old := fieldsAt(source, m.old)
+	if m.number >= 0 {
+		return m.deleteNumber(source[m.number], old, source)
+	}
 	// A row that a join gives several times is changed once.
 	if !m.touch(old) {
 		return nil
@@ -142,6 +151,21 @@ func (m *modifier) change(source []any) error {
 		return err
 	}
 	return m.changed(row, source)
+}
+
+// deleteNumber deletes a row of an AppendOnly table, once.
+func (m *modifier) deleteNumber(number any, old, source []any) error {
+	if m.numbers[number] {
+		return nil
+	}
+	m.numbers[number] = true
+	if err := m.env.Account.Grow(64); err != nil {
+		return err
+	}
+	if err := m.table.Delete(m.env, []any{number}); err != nil {
+		return err
+	}
+	return m.changed(old, source)
 }
 
 func (m *modifier) insert(source []any) error {

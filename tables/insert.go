@@ -65,11 +65,6 @@ func (t *telemetry) Update(*expr.Env, []any, []any) error {
 	return pgerr.New(pgerr.FeatureNotSupported, "table \"%s\" cannot be updated", t.rel.Name).WithHint("%s", hint)
 }
 
-// Delete is refused.
-func (t *telemetry) Delete(*expr.Env, []any) error {
-	return pgerr.New(pgerr.FeatureNotSupported, "DELETE from table \"%s\" is not supported", t.rel.Name)
-}
-
 // storedRow gives the fields of the schema that a row of the table speaks of.
 func (t *telemetry) storedRow(env *expr.Env, row []any) ([]any, error) {
 	for i, col := range t.rel.Columns {
@@ -175,7 +170,7 @@ func (t *telemetry) show(decoded *vector.Rows, row []any) error {
 		p.refs = append(p.refs, catalog.ColumnRef{Index: i})
 		p.plan(p.refs[i])
 	}
-	b, err := (&ownReader{rows: []*vector.Rows{decoded}, projection: p}).Next(context.Background())
+	b, err := (&ownReader{rows: []*vector.Rows{decoded}, numbers: []int64{ownNumber(0)}, projection: p}).Next(context.Background())
 	if err != nil {
 		return err
 	}
@@ -194,8 +189,16 @@ func (t *telemetry) show(decoded *vector.Rows, row []any) error {
 func (tx *Tx) requests(receiveNanos int64) (out []engine.Request, err error) {
 	var order []*telemetry
 	rows := make(map[*telemetry][][]any)
-	for _, w := range tx.writes {
-		if w.telemetry == nil {
+	gone := make(map[*telemetry]map[int64]bool)
+	for i, w := range tx.writes {
+		if w.decoded == nil {
+			continue
+		}
+		t := w.telemetry
+		if gone[t] == nil {
+			gone[t] = deletedFrom(tx.writes, t)
+		}
+		if gone[t][ownNumber(i)] {
 			continue
 		}
 		if rows[w.telemetry] == nil {
@@ -217,9 +220,10 @@ func (tx *Tx) requests(receiveNanos int64) (out []engine.Request, err error) {
 }
 
 // An ownReader gives the rows that the transaction itself has written. They
-// have no running number yet.
+// have no running number yet, but an ownNumber.
 type ownReader struct {
 	rows       []*vector.Rows
+	numbers    []int64
 	projection *projection
 	since      int64 // time of the oldest row that is not left out; 0: none is
 }
@@ -233,7 +237,7 @@ func (r *ownReader) Next(context.Context) (*vector.Batch, error) {
 	stored := vector.NewLazyBatch(rows.N, len(r.projection.stored), func(i int) (*vector.Column, error) {
 		switch ref := r.projection.stored[i]; {
 		case ref.Field == engine.RowNumber:
-			return vector.Const(vector.Int64, nil, rows.N), nil
+			return &vector.Column{Kind: vector.Int64, Len: rows.N, Ints: r.numbers}, nil
 		case ref.Key != "":
 			return rows.Cols[ref.Field].Attrs.KeyColumn(ref.Key, rows.N), nil
 		case ref.Digest:

@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/otlp"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -21,7 +22,7 @@ func (p *projection) newLLMCalls() *llmCalls {
 // follows from what is meant.
 func (p *projection) llmFrom(follows func(name string) bool) bool {
 	for _, ref := range p.refs {
-		if p.table.columns[ref.Index].source[0] == "llm" && (ref.Key == "" || follows(ref.Key)) {
+		if ref.Index != catalog.RowNumber && p.table.columns[ref.Index].source[0] == "llm" && (ref.Key == "" || follows(ref.Key)) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package tables
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/tael-sql/tael-sql/catalog"
@@ -78,6 +79,10 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 		p.plan(ref)
 	}
 	since := t.since(snap, req.Env)
+	gone, number := deletedFrom(snap.writes, t), 0
+	if gone != nil {
+		number = p.need(engine.ColumnRef{Field: engine.RowNumber})
+	}
 	scan, err := snap.View.Scan(engine.ScanRequest{
 		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Since: since, Skip: skipCorrupt(req.Env),
 	})
@@ -87,14 +92,18 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	n := max(min(req.Workers, scan.Units()), 1)
 	readers := make([]vector.Reader, n)
 	for i := range readers {
-		readers[i] = &telemetryReader{in: scan.Reader(), projection: p}
+		in := scan.Reader()
+		if gone != nil {
+			in = &withoutDeleted{in, gone, number}
+		}
+		readers[i] = &telemetryReader{in: in, projection: p}
 	}
 	observe(req.Stats, scan)
 	readers[0].(*telemetryReader).done = func() { observeEnd(req.Stats, scan) }
 	own := &ownReader{projection: p, since: since}
-	for _, w := range snap.writes {
-		if w.telemetry == t {
-			own.rows = append(own.rows, w.decoded)
+	for i, w := range snap.writes {
+		if w.telemetry == t && w.decoded != nil && !gone[ownNumber(i)] {
+			own.rows, own.numbers = append(own.rows, w.decoded), append(own.numbers, ownNumber(i))
 		}
 	}
 	if len(own.rows) > 0 {
@@ -157,6 +166,10 @@ type projection struct {
 
 // plan enters what a column is made of.
 func (p *projection) plan(ref catalog.ColumnRef) {
+	if ref.Index == catalog.RowNumber {
+		p.inputs = append(p.inputs, []int{p.need(engine.ColumnRef{Field: engine.RowNumber})})
+		return
+	}
 	source := p.table.columns[ref.Index].source
 	var inputs []int
 	switch {
@@ -241,6 +254,9 @@ func storageError(err error) error {
 // column computes column i of a batch.
 func (p *projection) column(b *vector.Batch, i int, calls *llmCalls) (*vector.Column, error) {
 	ref := p.refs[i]
+	if ref.Index == catalog.RowNumber {
+		return b.Column(p.inputs[i][0])
+	}
 	if p.table.columns[ref.Index].source[0] == "llm" {
 		c, err := calls.column(b, p.inputs[i])
 		if err != nil || ref.Key == "" {
@@ -257,6 +273,8 @@ func (p *projection) column(b *vector.Batch, i int, calls *llmCalls) (*vector.Co
 		inputs[k] = c
 	}
 	switch p.table.columns[ref.Index].source[0] {
+	case "row":
+		return storedNumbers(inputs[0]), nil
 	case "micros":
 		return micros(inputs[0]), nil
 	case "ms":
@@ -270,6 +288,21 @@ func (p *projection) column(b *vector.Batch, i int, calls *llmCalls) (*vector.Co
 		return jsonKey(inputs[0], ref.Key), nil
 	}
 	return inputs[0], nil
+}
+
+// storedNumbers gives the running numbers; rows that are not committed have none.
+func storedNumbers(c *vector.Column) *vector.Column {
+	if len(c.Ints) == 0 || slices.Min(c.Ints) >= 0 {
+		return c
+	}
+	out := &vector.Column{Kind: vector.Int64, Len: c.Len, Valid: vector.NewBitmap(c.Len), Ints: make([]int64, c.Len)}
+	for i, n := range c.Ints {
+		if n >= 0 {
+			out.Ints[i] = n
+			out.Valid.Set(i)
+		}
+	}
+	return out
 }
 
 func micros(c *vector.Column) *vector.Column {

@@ -36,16 +36,19 @@ type Tx struct {
 	writes     []write
 	locked     map[rowKey]uint64 // rows that are ours, with the version that we replace
 	bytes      int64             // of telemetry rows in writes
+	deleted    int               // rows that were deleted from telemetry tables, in all
 }
 
-// A write is a row of a keyed table, or of a telemetry table.
+// A write is a row of a keyed table, or a row or the deletes of a telemetry table.
 type write struct {
 	keyed *keyed // or
 	key   string
 	row   []any // nil: deleted
 
 	telemetry *telemetry   // whose stored fields row has
-	decoded   *vector.Rows // the row as it will be
+	decoded   *vector.Rows // the row as it will be; nil: deletes
+	deletes   []int64      // numbers of rows: of stored ones, or ownNumber
+	by        *Snapshot    // of the statement that deletes
 }
 
 // Begin starts a transaction. A repeatable one reads one view throughout.
@@ -159,6 +162,7 @@ func (tx *Tx) writeSet() (*engine.WriteSet, error) {
 			set.Keyed[at].Value = value
 		}
 	}
+	set.Deletes = tx.deletes()
 	var err error
 	set.Requests, err = tx.requests(set.Header.ReceiveNanos)
 	return set, err

@@ -17,7 +17,8 @@ var oracle = flag.String("oracle", "", "a PostgreSQL 15 to run the transaction s
 
 // oracleTables are the keyed tables, for PostgreSQL.
 const oracleTables = `
-DROP TABLE IF EXISTS comments, llm_prices;
+DROP TABLE IF EXISTS comments, llm_prices, logs;
+CREATE TABLE logs (timestamp timestamptz, service text, severity text, body text);
 CREATE TABLE comments (id text PRIMARY KEY DEFAULT gen_random_uuid()::text, trace_id text NOT NULL, span_id text,
   author text NOT NULL DEFAULT current_user, body text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE llm_prices (provider text, model_pattern text, valid_from timestamptz DEFAULT '-infinity', input_per_mtok float8,

@@ -13,13 +13,16 @@ import (
 type (
 	// A Modify changes rows of a table. Source gives one row for each change, in
 	// which Old is the row as it stands (UPDATE, DELETE) and New the row to be
-	// written (INSERT, UPDATE), every column of the table. Output: one row for
-	// each changed row, the Returning items; without RETURNING none of them.
+	// written (INSERT, UPDATE), every column of the table. A DELETE from an
+	// AppendOnly table has the Number of the row, and Old only for RETURNING.
+	// Output: one row for each changed row, the Returning items; without
+	// RETURNING none of them.
 	Modify struct {
 		Op        ModifyOp
 		Table     catalog.WritableTable
 		Source    Node
 		Old, New  []Column
+		Number    *Column   // nil: the table is not AppendOnly, or nothing is deleted
 		Conflict  *Conflict // nil: a key that exists is an error
 		Row       []Column  // the changed row, as Returning refers to it
 		Returning []Item    // nil: none. Over Row and the columns of Source

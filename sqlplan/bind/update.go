@@ -6,6 +6,7 @@ import (
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
+	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
 
 func (b *binder) update(n *pg.UpdateStmt, outer *scope, ctes *cteScope) *Modify {
@@ -13,7 +14,7 @@ func (b *binder) update(n *pg.UpdateStmt, outer *scope, ctes *cteScope) *Modify 
 		ctes = b.withClause(n.WithClause, &pg.Node{Node: &pg.Node_UpdateStmt{UpdateStmt: n}}, outer, ctes)
 	}
 	m := &Modify{Op: Update, Table: b.writable(n.Relation, Update)}
-	s, node, target, others := b.changed(n.Relation, n.FromClause, outer, ctes)
+	s, node, _, target, others := b.changed(n.Relation, n.FromClause, outer, ctes)
 	s.clause = inUpdate
 	set, locations := s.assignments(n.TargetList, m.Table.Relation())
 	if n.WhereClause != nil {
@@ -44,24 +45,45 @@ func (b *binder) deleteFrom(n *pg.DeleteStmt, outer *scope, ctes *cteScope) *Mod
 		ctes = b.withClause(n.WithClause, &pg.Node{Node: &pg.Node_DeleteStmt{DeleteStmt: n}}, outer, ctes)
 	}
 	m := &Modify{Op: Delete, Table: b.writable(n.Relation, Delete)}
-	s, node, target, others := b.changed(n.Relation, n.UsingClause, outer, ctes)
+	s, node, scan, target, others := b.changed(n.Relation, n.UsingClause, outer, ctes)
 	if n.WhereClause != nil {
 		s.in(inWhere, func() { node = filter(node, s.condition(n.WhereClause, "WHERE")) })
 	}
-	items := b.rowItems(target)
-	m.Old = itemColumns(items)
-	m.Source = &Project{Input: node, Items: append(items, b.rowItems(others...)...)}
+	var items []Item
+	if m.Number = b.rowNumber(scan, target.rel); m.Number == nil || n.ReturningList != nil {
+		items = b.rowItems(target)
+		m.Old = itemColumns(items)
+		items = append(items, b.rowItems(others...)...)
+	}
+	if m.Number != nil {
+		items = append(items, Item{Expr: ref(*m.Number), Col: *m.Number})
+	}
+	m.Source = &Project{Input: node, Items: items}
 	b.returning(n.ReturningList, m, target.alias, others, outer, ctes)
 	return m
 }
 
-// changed binds the table that is changed and what it is joined with.
-func (b *binder) changed(n *pg.RangeVar, from []*pg.Node, outer *scope, ctes *cteScope) (s *scope, node Node, target *source, others []*source) {
+// rowNumber adds the number of the row to the scan of an AppendOnly table.
+func (b *binder) rowNumber(scan Node, rel *catalog.Relation) *Column {
+	from, ok := scan.(*Scan)
+	if !ok || !rel.AppendOnly {
+		return nil
+	}
+	c := b.newCol("", typeOf(pgtypes.Int8), from.Alias)
+	b.cols[c.ID] = colOrigin{Column: c}
+	from.Refs, from.Cols = append(from.Refs, catalog.ColumnRef{Index: catalog.RowNumber}), append(from.Cols, c)
+	return &c
+}
+
+// changed binds the table that is changed, by a scan, and what it is joined
+// with.
+func (b *binder) changed(n *pg.RangeVar, from []*pg.Node, outer *scope, ctes *cteScope) (s *scope, node, scan Node, target *source, others []*source) {
 	s = b.newScope(outer, ctes)
 	s.clause = inFunctionFrom
 	// The name of a CTE does not hide the table that is to be changed.
 	s.ctes = nil
-	node, target = s.rangeVar(n)
+	scan, target = s.rangeVar(n)
+	node = scan
 	s.ctes = ctes
 	s.addSources([]*source{target})
 	for _, item := range from {
@@ -69,7 +91,7 @@ func (b *binder) changed(n *pg.RangeVar, from []*pg.Node, outer *scope, ctes *ct
 		s.addSources(sources)
 		node = &Join{Kind: CrossJoin, Left: node, Right: right, Lateral: lateral}
 	}
-	return s, node, target, s.items[1:]
+	return s, node, scan, target, s.items[1:]
 }
 
 // rowItems passes the columns of sources on.

@@ -13,6 +13,9 @@ import (
 //	            table u8 · form u8 (0 put, 1 delete) · key · value (put only)
 //	requests  uvarint, then for each request
 //	            type u8 · codec u8 · mapping u16 · firstRow u64 · payload
+//	deletes   uvarint, then for each list of rows
+//	            type u8 · count uvarint · count numbers, each as a uvarint: the
+//	            first, then how far each is behind the one before
 //
 // key, value and payload are each a uvarint length and as many bytes; other
 // integers are little-endian. What receive time and source a request has is
@@ -20,6 +23,7 @@ import (
 type WriteSetBody struct {
 	Rows     []KeyedRow
 	Requests []Part
+	Deletes  []Deleted
 }
 
 // A KeyedRow is a row of a keyed table as it is after the transaction.
@@ -39,10 +43,18 @@ type Part struct {
 	Payload        []byte
 }
 
+// Deleted is rows of the table of a type of requests, by their running numbers,
+// ascending. Those that are not there any more are ignored.
+type Deleted struct {
+	Type Type
+	Rows []uint64
+}
+
 // writeSetVersion is the version of the format above.
 //
-//	1: first version.
-const writeSetVersion = 1
+//	1: first version, without deletes.
+//	2: deletes.
+const writeSetVersion = 2
 
 const (
 	putForm    = 0
@@ -65,6 +77,15 @@ func (w *WriteSetBody) Append(dst []byte) []byte {
 		dst = le.AppendUint16(append(dst, byte(p.Type), byte(p.Codec)), p.MappingVersion)
 		dst = appendBytes(le.AppendUint64(dst, p.FirstRow), p.Payload)
 	}
+	dst = binary.AppendUvarint(dst, uint64(len(w.Deletes)))
+	for _, d := range w.Deletes {
+		dst = binary.AppendUvarint(append(dst, byte(d.Type)), uint64(len(d.Rows)))
+		last := uint64(0)
+		for _, n := range d.Rows {
+			dst = binary.AppendUvarint(dst, n-last)
+			last = n
+		}
+	}
 	return dst
 }
 
@@ -76,8 +97,9 @@ func appendBytes(dst, b []byte) []byte {
 // error is ErrInvalid.
 func DecodeWriteSet(raw []byte) (w WriteSetBody, err error) {
 	r := reader{rest: raw}
-	if v := r.byte(); v != writeSetVersion {
-		return w, fmt.Errorf("%w: write set of version %d", ErrInvalid, v)
+	version := r.byte()
+	if version < 1 || version > writeSetVersion {
+		return w, fmt.Errorf("%w: write set of version %d", ErrInvalid, version)
 	}
 	for n := r.count(); n > 0 && !r.bad; n-- {
 		row := KeyedRow{Table: r.byte()}
@@ -100,10 +122,34 @@ func DecodeWriteSet(raw []byte) (w WriteSetBody, err error) {
 		r.bad = r.bad || p.Type < Traces || p.Type > Metrics || p.Codec == NoCodec || p.Codec > JSONS2
 		w.Requests = append(w.Requests, p)
 	}
+	if version > 1 {
+		w.Deletes = r.deletes()
+	}
 	if r.bad || len(r.rest) > 0 {
 		return WriteSetBody{}, fmt.Errorf("%w: malformed write set", ErrInvalid)
 	}
 	return w, nil
+}
+
+func (r *reader) deletes() (list []Deleted) {
+	for n := r.count(); n > 0 && !r.bad; n-- {
+		d := Deleted{Type: Type(r.byte())}
+		d.Rows = make([]uint64, r.count())
+		last := uint64(0)
+		for i := range d.Rows {
+			gap, used := binary.Uvarint(r.rest)
+			if used <= 0 || i > 0 && gap == 0 || last+gap < last {
+				r.bad = true
+				return nil
+			}
+			r.rest = r.rest[used:]
+			last += gap
+			d.Rows[i] = last
+		}
+		r.bad = r.bad || d.Type < Traces || d.Type > Metrics
+		list = append(list, d)
+	}
+	return list
 }
 
 // A reader takes an encoding apart; bad is set once something is missing.
