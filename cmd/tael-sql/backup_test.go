@@ -147,3 +147,48 @@ func TestSocketPathTooLong(t *testing.T) {
 	}
 	stopGateway(t, g, dir)
 }
+
+// A damaged folder is named by the check, refused or reads around the damage,
+// and repaired only on a word.
+func TestCheckCommand(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	im := &importer{out: &bytes.Buffer{}}
+	files, err := filepath.Glob("testdata/checkout/*.jsonl")
+	if err != nil || len(files) != 3 {
+		t.Fatal(files, err)
+	}
+	if err := im.run(context.Background(), "grpc://"+g.endpoints.OTLPGRPC, files); err != nil {
+		t.Fatal(err)
+	}
+	stopGateway(t, g, dir)
+	out, err := runCommand(t, "check", "--row-hash", dir)
+	if err != nil || !strings.Contains(out, "is sound") || !strings.Contains(out, "spans                 7 rows") {
+		t.Fatal(out, err)
+	}
+	manifests, err := filepath.Glob(filepath.Join(dir, "hot", "MANIFEST-*"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatal(err)
+	}
+	for _, name := range manifests {
+		if err := os.WriteFile(name, []byte("not a manifest"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := runCommand(t, "check", dir); err == nil || !strings.Contains(err.Error(), "1 problems in "+dir) || !strings.Contains(out, "corrupt") {
+		t.Fatal(out, err)
+	}
+	if out, err := runCommand(t, "check", "--repair", dir); err == nil || !strings.Contains(err.Error(), "nothing was changed") {
+		t.Fatal(out, err)
+	}
+	out, err = runCommand(t, "check", "--repair", "--yes", "--row-hash", dir)
+	if err != nil || !strings.Contains(out, "is sound") || !strings.Contains(out, "spans                 7 rows") ||
+		!strings.Contains(out, "repair: what was taken out is in "+filepath.Join(dir, "quarantine")) {
+		t.Fatal(out, err)
+	}
+	g = testGateway(t, dir)
+	if out := ask(connect(t, g), "SELECT count(*) FROM logs"); out != "count\n3\nSELECT 1\n" {
+		t.Fatal(out)
+	}
+	stopGateway(t, g, dir)
+}
