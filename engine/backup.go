@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
 )
 
 // Backup copies the store, as it is at one LSN, into a folder that is absent or
@@ -232,7 +232,7 @@ func (db *DB) copyPart(ctx context.Context, folder *newFolder, m *layout.PartMet
 	if err != nil {
 		return BackupFile{}, err
 	}
-	f, err := folder.write(ctx, layout.ColdDir+"/"+m.Name, io.NewSectionReader(src, 0, src.Size()))
+	f, err := folder.write(ctx, layout.ColdDir+"/"+m.Name, object.Stream(src))
 	return f, errors.Join(err, src.Close())
 }
 

@@ -150,7 +150,7 @@ func verifyPartFile(store object.Store, m *layout.PartMeta) (err error) {
 	}
 	var sum xxhash.Digest
 	sum.Reset()
-	if _, err := io.Copy(&sum, io.NewSectionReader(file, 0, file.Size())); err != nil {
+	if _, err := io.Copy(&sum, object.Stream(file)); err != nil {
 		return err
 	}
 	if sum.Sum64() != m.Checksum {
@@ -224,7 +224,7 @@ func (c *checker) objects(t *table, m tableManifest) error {
 	if err != nil {
 		return err
 	}
-	raw, err := io.ReadAll(io.NewSectionReader(file, 0, file.Size()))
+	raw, err := io.ReadAll(object.Stream(file))
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}

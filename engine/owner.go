@@ -50,7 +50,7 @@ func (db *DB) ownStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := io.ReadAll(io.NewSectionReader(file, 0, file.Size()))
+	theirs, err := io.ReadAll(object.Stream(file))
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tael-sql/tael-sql/engine/blob"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/wal"
 )
 
@@ -230,7 +231,7 @@ func (p *repairer) keepObject(name string) error {
 	if err != nil {
 		return nil // it is missing
 	}
-	raw, readErr := io.ReadAll(io.NewSectionReader(file, 0, file.Size()))
+	raw, readErr := io.ReadAll(object.Stream(file))
 	if err := file.Close(); err != nil {
 		return err
 	}

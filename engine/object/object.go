@@ -11,6 +11,7 @@
 package object
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,12 @@ type Reader interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
+}
+
+// Stream reads an object from its begin to its end, much at a time: a far store
+// takes longer to answer than to send.
+func Stream(r Reader) io.Reader {
+	return bufio.NewReaderSize(io.NewSectionReader(r, 0, r.Size()), int(min(r.Size(), 1<<20)))
 }
 
 // Clean deletes what a crash left on its way to a name. Nothing may be put

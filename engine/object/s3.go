@@ -63,7 +63,6 @@ type Bucket struct {
 	timeout time.Duration
 	part    int // bytes of a part of an upload
 	rest    rest
-	blocks  blocks
 }
 
 // NewS3 gives the store in a bucket, which must exist. It asks nothing of the
@@ -199,7 +198,8 @@ func (b *Bucket) List(ctx context.Context, prefix string, fn func(name string, s
 	}
 }
 
-// An objectReader reads one version of an object.
+// An objectReader reads one version of an object, by one request for each
+// ReadAt.
 type objectReader struct {
 	bucket *Bucket
 	name   string
@@ -207,12 +207,8 @@ type objectReader struct {
 	etag   string
 }
 
-func (r *objectReader) Size() int64 { return r.size }
-
-func (r *objectReader) Close() error {
-	r.bucket.blocks.forget(r)
-	return nil
-}
+func (r *objectReader) Size() int64  { return r.size }
+func (r *objectReader) Close() error { return nil }
 
 // PieceBytes is how much is best asked for at once: the first byte of an answer
 // takes as long as the next megabyte.
@@ -229,41 +225,19 @@ func (r *objectReader) ReadAt(p []byte, off int64) (int, error) {
 	if short {
 		p = p[:r.size-off]
 	}
-	n, err := r.fill(p, off)
-	if err != nil {
-		return n, fmt.Errorf("read %s: %w", r.name, err)
+	if len(p) == 0 {
+		return 0, nil
 	}
-	if short {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// fill reads what the object has: much of it by one request, else blocks.
-func (r *objectReader) fill(p []byte, off int64) (n int, err error) {
-	if len(p) >= blockBytes {
-		return len(p), r.ask(p, off)
-	}
-	for n < len(p) {
-		number := (off + int64(n)) / blockBytes
-		start := number * blockBytes
-		content, err := r.bucket.blocks.get(blockKey{r, number}, func() ([]byte, error) {
-			content := make([]byte, min(blockBytes, r.size-start))
-			return content, r.ask(content, start)
-		})
-		if err != nil {
-			return n, err
-		}
-		n += copy(p[n:], content[off+int64(n)-start:])
-	}
-	return n, nil
-}
-
-// ask fills p by one request.
-func (r *objectReader) ask(p []byte, off int64) error {
-	return r.bucket.try(context.Background(), r.bucket.timeout, func(ctx context.Context) error {
+	err := r.bucket.try(context.Background(), r.bucket.timeout, func(ctx context.Context) error {
 		return r.read(ctx, p, off)
 	})
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", r.name, err)
+	}
+	if short {
+		return len(p), io.EOF
+	}
+	return len(p), nil
 }
 
 // read fills p from one answer.
