@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -71,4 +72,42 @@ func TestCacheLimit(t *testing.T) {
 			t.Errorf("with a cache of %d bytes %d were read again", limit, read)
 		}
 	}
+}
+
+// Several goroutines read one part, and one chunk, through a cache that is too
+// small for them.
+func TestConcurrentReaders(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 1))
+	sources, picks := pickRandomly(rng, logs, 600)
+	raw, meta, _ := writePart(t, logs, sources, picks)
+	p, err := Open(bytes.NewReader(raw), int64(len(raw)), logs, meta, NewCache(20_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := p.Chunk(1)
+	want := make([]string, len(logs.Schema.Fields))
+	for f := range want {
+		c, err := p.Chunk(1).Column(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[f] = valueText(c, 7)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for k := range p.Chunks() {
+				for f := range want {
+					if _, err := p.Chunk(k).Column(f); err != nil {
+						t.Error(err)
+					}
+					c, err := shared.Column(f)
+					if err != nil || valueText(c, 7) != want[f] {
+						t.Errorf("field %d: %v", f, err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
