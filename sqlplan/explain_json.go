@@ -147,7 +147,7 @@ func nodeType(title string) (kind string, facts []string) {
 			alias = name
 		}
 		switch node {
-		case "Seq Scan":
+		case "Seq Scan", "Sample Scan":
 			return node, []string{"Relation Name", name, "Alias", alias}
 		case "Function Scan":
 			return node, []string{"Function Name", name, "Alias", alias}

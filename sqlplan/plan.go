@@ -253,20 +253,34 @@ func qualified(col bind.Column) string {
 func (c *compiler) scan(n *bind.Scan, conds []expr.Expr) (*stage, error) {
 	rel := n.Table.Relation()
 	stats := &catalog.ScanStats{}
+	columns, title := n.Refs, "Seq Scan on "+rel.Name
+	var sample exec.SampleSpec
+	if n.Sample != nil {
+		spec, identity, err := c.sampling(n)
+		if err != nil {
+			return nil, err
+		}
+		sample, columns, title = spec, append(slices.Clip(columns), identity...), "Sample Scan on "+rel.Name
+	}
 	readers, err := n.Table.Scan(c.env.Ctx, &catalog.ScanRequest{
-		Env: c.env, Columns: n.Refs, Filters: scanFilters(n, conds),
+		Env: c.env, Columns: columns, Filters: scanFilters(n, conds),
 		Workers: c.workers, Stats: stats,
 	})
 	if err != nil {
 		return nil, err
 	}
-	title := "Seq Scan on " + rel.Name
 	if n.Alias != "" && n.Alias != rel.Name {
 		title += " " + n.Alias
 	}
 	step := &Step{Title: title, Rows: n.Table.Rows(), Width: 32 * len(n.Cols), scan: stats}
 	if len(readers) == 0 {
 		readers = []vector.Reader{exec.FromSlice(nil, nil)}
+	}
+	if n.Sample != nil {
+		step.addDetail("Sampling", n.Sample.String())
+		for i := range readers {
+			readers[i] = exec.Project(c.env, exec.Sample(readers[i], sample), columnRefs(n.Cols))
+		}
 	}
 	return &stage{readers: readers, cols: n.Cols, step: step}, nil
 }

@@ -37,6 +37,8 @@ const (
 	BadCopyFileFormat            Code = "22P04"
 	UntranslatableCharacter      Code = "22P05"
 	InvalidJSONText              Code = "22032"
+	InvalidTablesampleRepeat     Code = "2202G"
+	InvalidTablesampleArgument   Code = "2202H"
 	InvalidSQLJSONSubscript      Code = "22033"
 	NonNumericSQLJSONItem        Code = "22036"
 	SingletonSQLJSONItemRequired Code = "22038"

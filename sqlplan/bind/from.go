@@ -60,7 +60,8 @@ func (s *scope) fromItem(n *pg.Node, left []*source) (node Node, sources []*sour
 	case *pg.Node_JoinExpr:
 		return s.joinExpr(v.JoinExpr, left)
 	case *pg.Node_RangeTableSample:
-		panic(pgerr.New(pgerr.FeatureNotSupported, "TABLESAMPLE is not supported").At(s.b.at(v.RangeTableSample.Location)))
+		node, src := s.tableSample(v.RangeTableSample)
+		return node, []*source{src}, false
 	case *pg.Node_RangeTableFunc:
 		panic(pgerr.New(pgerr.FeatureNotSupported, "XMLTABLE is not supported"))
 	case *pg.Node_JsonTable:

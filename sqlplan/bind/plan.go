@@ -37,10 +37,11 @@ type (
 	// A Scan reads a table. Cols are the columns that the statement uses, Refs
 	// their places in the relation, in the same order.
 	Scan struct {
-		Table catalog.Table
-		Alias string
-		Refs  []catalog.ColumnRef
-		Cols  []Column
+		Table  catalog.Table
+		Alias  string
+		Refs   []catalog.ColumnRef
+		Cols   []Column
+		Sample *Sample // nil: all rows
 	}
 
 	// Values gives literal rows; with one row of no columns it is SELECT without FROM.

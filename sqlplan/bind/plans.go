@@ -49,7 +49,12 @@ func (m *planMapper) items(items []Item) []Item {
 func (m *planMapper) node(n Node) Node {
 	switch v := n.(type) {
 	case *Scan:
-		return v
+		if v.Sample == nil {
+			return v
+		}
+		cp := *v
+		cp.Sample = &Sample{Method: v.Sample.Method, Percent: m.f(v.Sample.Percent), Seed: m.expr(v.Sample.Seed)}
+		return &cp
 	case *Values:
 		cp := *v
 		cp.Rows = make([][]expr.Expr, len(v.Rows))
@@ -220,6 +225,10 @@ func nodeExprs(n Node) []expr.Expr {
 		}
 	}
 	switch v := n.(type) {
+	case *Scan:
+		if v.Sample != nil {
+			add(v.Sample.Percent, v.Sample.Seed)
+		}
 	case *Values:
 		for _, row := range v.Rows {
 			add(row...)
