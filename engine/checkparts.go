@@ -127,7 +127,7 @@ func (t *table) outsideTextsOfChunk(chunk *cold.Chunk, fn func(stored string) er
 		}
 		a := col.Attrs
 		for e, key := range a.Keys {
-			if a.Tags[e] != vector.TagString || !o.Key(a.KeyDict[key]) {
+			if !a.Tags[e].IsText() || !o.Key(a.KeyDict[key]) {
 				continue
 			}
 			if err := fn(a.Strs[a.Vals[e]]); err != nil {

@@ -24,6 +24,7 @@ func (db *DB) runCompactor(ctx context.Context) {
 	defer close(db.compactWorker.ended)
 	tick := time.NewTicker(compactEvery)
 	defer tick.Stop()
+	db.sweeper.last = time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -39,6 +40,11 @@ func (db *DB) runCompactor(ctx context.Context) {
 			}
 			if _, err := db.applyRetention(ctx); err != nil {
 				db.opts.Logger.Warn("retention will be applied again", "error", err)
+			}
+			if time.Since(db.sweeper.last) >= sweepEvery {
+				if _, _, err := db.sweep(ctx); err != nil && ctx.Err() == nil {
+					db.opts.Logger.Warn("the sweep of texts is tried again", "error", err, "in", sweepEvery)
+				}
 			}
 		}
 	}

@@ -74,6 +74,7 @@ type DB struct {
 	cutoffs   []int64                    // by table: rows of a time before it may be deleted
 
 	// The compactor's own.
+	sweeper   sweeper
 	goneParts []gonePart
 	live      *livePublisher
 

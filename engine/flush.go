@@ -208,6 +208,11 @@ func (db *DB) flushFrozen(frozen *View) (err error) {
 		err = errors.Join(db.commit(writes), db.wal.Recycle(frozen.lsn+1))
 		writes = nil
 	}
+	if db.sweeper.taken != nil {
+		for hash := range taken {
+			db.sweeper.taken[hash] = true
+		}
+	}
 	texts, problem := taken.write(db.blobs)
 	if err = errors.Join(err, problem); err != nil {
 		return err

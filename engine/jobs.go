@@ -17,6 +17,7 @@ const (
 	BackupJob    JobKind = "backup"    // all to a folder elsewhere
 	CompactJob   JobKind = "compact"   // blocks to a part
 	MergeJob     JobKind = "merge"     // parts to one
+	SweepJob     JobKind = "sweep"     // texts that nothing refers to are deleted
 	RetentionJob JobKind = "retention" // what has expired, to nothing
 )
 

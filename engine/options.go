@@ -62,6 +62,9 @@ type Options struct {
 	// BlobFileBytes is the longest text outside the rows that the hot store
 	// keeps; longer ones are files. Default 64 KiB.
 	BlobFileBytes int
+	// BlobGrace is how long nothing must have referred to a text outside the rows
+	// before it is deleted. Default 1 h; negative: not at all.
+	BlobGrace time.Duration
 	// ReplaceHorizon is how far apart in time two versions of a row may be for
 	// the newer to replace the older. Default 24 h.
 	ReplaceHorizon time.Duration
@@ -88,22 +91,24 @@ type Options struct {
 
 // faults are planted bugs: a test proves with each that it would notice.
 type faults struct {
-	ackBeforeSync     bool // Append returns before the record is synced
-	visibleBeforeSync bool // rows are applied, and may be flushed, before they are synced
-	ackBeforeApply    bool // Append returns before the view has the rows
-	deadNotInBatch    bool // deletion vectors are not written with the rows that killed
-	recycleTooEarly   bool // WAL segments are given up when their rows are visible, before any flush
-	appliedAhead      bool // the applied LSN runs ahead of the blocks
-	replaySkips       bool // replay begins one record too late
-	replayAgain       bool // replay applies what blocks hold already
-	forgetKills       bool // rows killed while a flush runs come back after it
-	appliedApart      bool // blocks and the applied LSN are two batches
-	writeSetInPart    bool // the keyed rows of a write set become visible and durable without its requests
-	keyedNotInBatch   bool // keyed rows are not written with the LSN that says they are
-	recycleBeforeBlob bool // WAL segments are given up before the texts outside the rows are durable
-	dropBeforeCommit  bool // what has expired is deleted before the manifest says so
-	forgetDeletes     bool // replay brings back what was deleted
-	hashesNotInBatch  bool // the hashes of requests are lost when their segments are recycled
+	ackBeforeSync     bool   // Append returns before the record is synced
+	visibleBeforeSync bool   // rows are applied, and may be flushed, before they are synced
+	ackBeforeApply    bool   // Append returns before the view has the rows
+	deadNotInBatch    bool   // deletion vectors are not written with the rows that killed
+	recycleTooEarly   bool   // WAL segments are given up when their rows are visible, before any flush
+	appliedAhead      bool   // the applied LSN runs ahead of the blocks
+	replaySkips       bool   // replay begins one record too late
+	replayAgain       bool   // replay applies what blocks hold already
+	forgetKills       bool   // rows killed while a flush runs come back after it
+	appliedApart      bool   // blocks and the applied LSN are two batches
+	writeSetInPart    bool   // the keyed rows of a write set become visible and durable without its requests
+	keyedNotInBatch   bool   // keyed rows are not written with the LSN that says they are
+	recycleBeforeBlob bool   // WAL segments are given up before the texts outside the rows are durable
+	dropBeforeCommit  bool   // what has expired is deleted before the manifest says so
+	duringSweep       func() // called before texts are deleted
+	sweepAnyway       bool   // a sweep deletes what a flush has taken meanwhile
+	forgetDeletes     bool   // replay brings back what was deleted
+	hashesNotInBatch  bool   // the hashes of requests are lost when their segments are recycled
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -137,6 +142,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.HotWindow = cmp.Or(o.HotWindow, 24*time.Hour)
 	o.ChunkRows = cmp.Or(o.ChunkRows, cold.ChunkRows)
 	o.BlobFileBytes = cmp.Or(o.BlobFileBytes, defaultBlobFileBytes)
+	o.BlobGrace = cmp.Or(o.BlobGrace, time.Hour)
 	o.ReplaceHorizon = cmp.Or(o.ReplaceHorizon, 24*time.Hour)
 	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
 	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)

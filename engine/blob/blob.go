@@ -121,9 +121,30 @@ func (s *Store) Get(hash [32]byte, size int) (text []byte, err error) {
 	return text, nil
 }
 
-// Check reads every file whose name is a hash, and calls each with its problem,
-// nil for none.
+// Delete deletes a content; one that is not there is success. After a crash it
+// may be there again.
+func (s *Store) Delete(hash [32]byte) error {
+	_, path := s.path(hash)
+	if _, err := s.fs.Stat(path); err != nil {
+		return nil
+	}
+	if err := s.fs.Remove(path); err != nil {
+		return fmt.Errorf("delete blob %x: %w", hash, err)
+	}
+	return nil
+}
+
+// Check reads every content, and calls each with its problem, nil for none.
 func (s *Store) Check(each func(problem error)) error {
+	return s.Each(func(hash [32]byte, size int64) error {
+		_, err := s.Get(hash, int(size))
+		each(err)
+		return nil
+	})
+}
+
+// Each calls fn with the contents that are stored, by the names of their files.
+func (s *Store) Each(fn func(hash [32]byte, size int64) error) error {
 	var walk func(dir string, depth int) error
 	walk = func(dir string, depth int) error {
 		names, err := s.fs.List(dir)
@@ -145,10 +166,12 @@ func (s *Store) Check(each func(problem error)) error {
 				continue // none of ours
 			}
 			info, err := s.fs.Stat(path)
-			if err == nil {
-				_, err = s.Get([32]byte(hash), int(info.Size()))
+			if err != nil {
+				return fmt.Errorf("stat %s: %w", path, err)
 			}
-			each(err)
+			if err := fn([32]byte(hash), info.Size()); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
