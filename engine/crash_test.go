@@ -41,8 +41,8 @@ type crashRun struct {
 	acked     [crashWriters]*model
 	begun     [crashWriters]*request  // on its way; nil: none
 	sent      [crashWriters][]request // acknowledged with a hash
-	ackedLogs int64
-	problem   error // seen while it ran
+	ackedLogs int64                   // without those that are being deleted
+	problem   error                   // seen while it ran
 }
 
 type request struct {
@@ -154,9 +154,11 @@ func (r *crashRun) write(w int, rng *rand.Rand) {
 		q := request{kind, body, kind != record.WriteSet && rng.IntN(2) == 0}
 		next := r.acked[w].clone()
 		next.apply(kind, body)
-		added := int64(len(next.logs) - len(r.acked[w].logs))
+		deleted := int64(next.deletedLogs - r.acked[w].deletedLogs)
+		added := int64(len(next.logs)-len(r.acked[w].logs)) + deleted
 		r.mu.Lock()
 		r.begun[w] = &q
+		r.ackedLogs -= deleted
 		r.mu.Unlock()
 		if err := r.send(q); err != nil {
 			r.fail(err)
@@ -255,7 +257,7 @@ func (r *crashRun) expect(v *View, acked [crashWriters]*model, begun [crashWrite
 func (r *crashRun) verify(p crashPoint, thorough bool) (err error) {
 	o := r.opts
 	o.FS = p.fs
-	o.faults = faults{replaySkips: r.faults.replaySkips, replayAgain: r.faults.replayAgain, recycleTooEarly: r.faults.recycleTooEarly}
+	o.faults = faults{replaySkips: r.faults.replaySkips, replayAgain: r.faults.replayAgain, recycleTooEarly: r.faults.recycleTooEarly, forgetDeletes: r.faults.forgetDeletes}
 	for _, flush := range []bool{thorough, false} {
 		db, err := Open("db", o)
 		if err != nil {
@@ -361,6 +363,7 @@ func TestPlantedBugs(t *testing.T) {
 		{"segment recycled before its blobs", faults{recycleBeforeBlob: true}},
 		{"hash lost at recycling", faults{hashesNotInBatch: true}},
 		{"rows killed during a flush come back", faults{forgetKills: true}},
+		{"replay brings deleted rows back", faults{forgetDeletes: true}},
 	} {
 		t.Run(strings.ReplaceAll(bug.name, " ", "-"), func(t *testing.T) {
 			visited, err := crash(newSeed(t), 2000, bug.faults)

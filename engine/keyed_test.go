@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +21,8 @@ const testKeyed = 7
 
 // A write set in the tests is a line a write: "= key value" puts a keyed row,
 // "- key" deletes one, "T …" and "L …" are lines of a traces and of a logs
-// request.
+// request, "D trace" and "d text" delete the spans of a trace and the logs of a
+// text that the view has.
 func testWriteSet(v *View, body string) *WriteSet {
 	ws := &WriteSet{Header: record.Header{Source: record.SQL, ReceiveNanos: minuteNanos(arrivalMinute)}}
 	var traces, logs strings.Builder
@@ -37,6 +40,8 @@ func testWriteSet(v *View, body string) *WriteSet {
 				w.Value = []byte(f[2])
 			}
 			ws.Keyed = append(ws.Keyed, w)
+		case "D", "d":
+			ws.delete(v, f[0] == "D", f[1])
 		case "T":
 			traces.WriteString(line[2:])
 		case "L":
@@ -52,6 +57,43 @@ func testWriteSet(v *View, body string) *WriteSet {
 	return ws
 }
 
+// delete adds the numbers of the rows that a line deletes.
+func (ws *WriteSet) delete(v *View, spans bool, what string) {
+	d := record.Deleted{Type: record.Logs}
+	table := "logs"
+	if spans {
+		d.Type, table = record.Traces, "spans"
+	}
+	rows, _, err := scanText(v, ScanRequest{Table: table}, true)
+	if err != nil {
+		panic(err)
+	}
+	for _, row := range rows {
+		number, text, _ := strings.Cut(row, " ")
+		if !isDeleted(spans, what, text) {
+			continue
+		}
+		n, err := strconv.ParseUint(number[1:], 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		d.Rows = append(d.Rows, n)
+	}
+	slices.Sort(d.Rows)
+	if len(d.Rows) > 0 {
+		ws.Deletes = append(ws.Deletes, d)
+	}
+}
+
+// isDeleted reports whether a row is of the trace, or of the text, to delete.
+func isDeleted(spans bool, what, row string) bool {
+	f := strings.Fields(row)
+	if spans {
+		return f[0] == what
+	}
+	return strings.TrimRight(f[1], "-") == what
+}
+
 // randomWriteSet makes a write set of few keys, each of them once.
 func randomWriteSet(rng *rand.Rand, tag string, value int) string {
 	var b strings.Builder
@@ -62,7 +104,14 @@ func randomWriteSet(rng *rand.Rand, tag string, value int) string {
 			fmt.Fprintf(&b, "= %s%d %d\n", tag, key, value)
 		}
 	}
-	for kind, prefix := range map[record.Type]string{record.Traces: "T ", record.Logs: "L "} {
+	if rng.IntN(3) == 0 {
+		fmt.Fprintf(&b, "D %s%d\n", tag, rng.IntN(4))
+	}
+	if value > 0 && rng.IntN(3) == 0 {
+		fmt.Fprintf(&b, "d %s%d\n", tag, value-1-rng.IntN(min(value, 8)))
+	}
+	for _, kind := range []record.Type{record.Traces, record.Logs} {
+		prefix := map[record.Type]string{record.Traces: "T ", record.Logs: "L "}[kind]
 		if rng.IntN(2) == 0 {
 			continue
 		}
@@ -82,6 +131,12 @@ func (m *model) applySet(body string) {
 			m.keyed[f[1]] = f[2]
 		case "-":
 			delete(m.keyed, f[1])
+		case "D":
+			m.spans = slices.DeleteFunc(m.spans, func(s modelSpan) bool { return isDeleted(true, f[1], s.text) })
+		case "d":
+			before := len(m.logs)
+			m.logs = slices.DeleteFunc(m.logs, func(row string) bool { return isDeleted(false, f[1], row) })
+			m.deletedLogs += before - len(m.logs)
 		case "T":
 			m.apply(record.Traces, line[2:])
 		case "L":

@@ -30,6 +30,8 @@ type model struct {
 	spans []modelSpan // live
 	logs  []string
 	keyed map[string]string
+
+	deletedLogs int // in all
 }
 
 type modelSpan struct {
@@ -69,7 +71,7 @@ func (m *model) apply(kind record.Type, body string) {
 }
 
 func (m *model) clone() *model {
-	return &model{spans: slices.Clone(m.spans), logs: slices.Clone(m.logs), keyed: maps.Clone(m.keyed)}
+	return &model{spans: slices.Clone(m.spans), logs: slices.Clone(m.logs), keyed: maps.Clone(m.keyed), deletedLogs: m.deletedLogs}
 }
 
 func (m *model) rows(table string, keep func(modelSpan) bool) []string {
