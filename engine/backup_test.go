@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
 
@@ -124,6 +125,67 @@ func TestBackup(t *testing.T) {
 		if t.Failed() {
 			t.FailNow()
 		}
+	}
+}
+
+// TestBackupOfBucket: parts that are in an object store stay there, or come along
+// and are put where the restored store has its own.
+func TestBackupOfBucket(t *testing.T) {
+	rng := rand.New(rand.NewPCG(newSeed(t), 3))
+	mem := vfs.NewMem()
+	o := backupOptions(mem)
+	o.Cold = object.NewFolder(mem, "bucket")
+	db := mustOpen(t, o)
+	m := &model{keyed: map[string]string{}}
+	for step := range 60 {
+		randomWrite(t, db, rng, m, step)
+	}
+	mustCheckpoint(t, db)
+	if _, err := db.Compact(context.Background(), minuteNanos(2*arrivalMinute)); err != nil {
+		t.Fatal(err)
+	}
+	for name, withCold := range map[string]bool{"named": false, "whole": true} {
+		b, err := db.Backup(context.Background(), name, withCold)
+		if err != nil || (len(b.Parts) == 0) != withCold {
+			t.Fatalf("%s: %+v, %v", name, b, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	restore := func(from, dir string, o Options) error {
+		if _, err := Restore(context.Background(), from, dir, o); err != nil {
+			return err
+		}
+		db, err := Open(dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := db.View()
+		if err := compareWithModel(rng, v, m); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+		v.Release()
+		return db.Close()
+	}
+	if err := restore("named", "same bucket", o); err != nil {
+		t.Error(err)
+	}
+	other, local := o, o
+	other.Cold, local.Cold = object.NewFolder(mem, "other"), nil
+	if err := restore("whole", "other bucket", other); err != nil {
+		t.Error(err)
+	}
+	if err := restore("whole", "no bucket", local); err != nil {
+		t.Error(err)
+	}
+	if err := restore("named", "without", local); err == nil || !strings.Contains(err.Error(), "set cold.url") {
+		t.Errorf("without the parts: %v", err)
+	}
+	empty := o
+	empty.Cold = object.NewFolder(mem, "empty")
+	if err := restore("named", "empty bucket", empty); !errors.Is(err, ErrBackupDamaged) || !strings.Contains(err.Error(), "is missing") {
+		t.Errorf("with a store that lacks the parts: %v", err)
 	}
 }
 
