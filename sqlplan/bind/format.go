@@ -28,7 +28,11 @@ func (f *formatter) line(depth int, format string, args ...any) {
 func (f *formatter) node(n Node, depth int) {
 	switch v := n.(type) {
 	case *Scan:
-		f.line(depth, "Scan %s%s cols=%s", v.Table.Relation().Name, aliasOf(v.Alias, v.Table.Relation().Name), names(v.Cols))
+		sample := ""
+		if v.Sample != nil {
+			sample = " sample=" + v.Sample.String()
+		}
+		f.line(depth, "Scan %s%s cols=%s%s", v.Table.Relation().Name, aliasOf(v.Alias, v.Table.Relation().Name), names(v.Cols), sample)
 	case *Values:
 		rows := make([]string, len(v.Rows))
 		for i, r := range v.Rows {
