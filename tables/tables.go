@@ -30,6 +30,7 @@ const (
 	jobsOID
 	attributeKeysOID
 	metricNamesOID
+	metrics5mOID
 )
 
 // columnsText describes the tables. A section starts with = and the table's

@@ -83,7 +83,7 @@ var views = []view{
 }
 
 func registerViews(c *catalog.Catalog) {
-	for _, v := range slices.Concat(views, itemViews, llmViews) {
+	for _, v := range slices.Concat(views, itemViews, llmViews, []view{rollup}) {
 		c.AddView(&catalog.Relation{
 			OID: v.oid, Schema: catalog.PublicSchema, Name: v.name, Kind: 'v',
 			Columns: v.columns, Comment: v.comment, Definition: v.query,
