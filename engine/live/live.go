@@ -200,7 +200,10 @@ func writeDead(w io.Writer, dead vector.Bitmap, count int) error {
 	if count == 0 {
 		return out.Close()
 	}
-	group := out.AppendRowGroup()
+	group, err := out.AppendRowGroupChecked()
+	if err != nil {
+		return err
+	}
 	column, err := group.NextColumn()
 	if err != nil {
 		return err
