@@ -15,6 +15,9 @@ func (s *Store) Administer(ctx context.Context, function string, args []any) ([]
 		return s.compact(ctx, pgtypes.UnixNanosFromMicros(args[0].(int64)))
 	case "tael_apply_retention":
 		return s.applyRetention(ctx)
+	case "tael_sweep_blobs":
+		removed, bytes, err := s.db.SweepBlobs(ctx)
+		return [][]any{{int64(removed), bytes}}, storageError(err)
 	}
 	return nil, errors.New("BUG: a function of administrators called " + function)
 }

@@ -36,5 +36,6 @@ func adminFunctions() map[string]impl {
 	return map[string]impl{
 		"tael_compact(timestamptz)": admin,
 		"tael_apply_retention()":    admin,
+		"tael_sweep_blobs()":        admin,
 	}
 }
