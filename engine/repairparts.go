@@ -84,6 +84,18 @@ func (r *tableRepair) checkParts() error {
 		if !errors.Is(err, ErrCorrupt) {
 			return err
 		}
+		again, problem := r.rewritePart(p)
+		if problem != nil {
+			return problem
+		}
+		if again != "" {
+			r.say("%v; every page of it can be read: it is written again as %s", err, again)
+			named[again] = true
+			if err := r.keepObject(p.meta.Name); err != nil {
+				return err
+			}
+			continue
+		}
 		r.say("%v; lost: %s", err, describePart(p.meta, p.deadCount))
 		r.out.LostRows += int64(p.meta.Rows - p.deadCount)
 		for _, key := range [][]byte{
