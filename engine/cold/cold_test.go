@@ -121,7 +121,7 @@ func sameFew(t *testing.T, rng *rand.Rand, p *Part) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if few.Len != len(rows) || few.Kind != field.Kind {
+			if wellFormed(t, field.Name, few, field.Kind, len(rows)); few.Len != len(rows) || few.Kind != field.Kind {
 				t.Fatalf("%s has %d rows of kind %d", field.Name, few.Len, few.Kind)
 			}
 			for i, row := range rows {

@@ -337,7 +337,8 @@ func (c *Chunk) texts(leaf int, rows []int32) (*vector.Column, error) {
 		if !f.codes(numbers, len(d.texts)) {
 			return nil, c.fail(leaf)
 		}
-		out.Dict, out.Codes = d.texts, spread(numbers, f.valid, f.rows, 1)
+		out.Dict = used(d.texts, numbers)
+		out.Codes = spread(numbers, f.valid, f.rows, 1)
 		return out, nil
 	case parquet.Encodings.Plain:
 		texts, ok := plainTexts(f.values, f.total, f.at)
@@ -347,6 +348,38 @@ func (c *Chunk) texts(leaf int, rows []int32) (*vector.Column, error) {
 		}
 	}
 	return nil, c.fail(leaf)
+}
+
+// usedTables are zero between uses.
+var usedTables = sync.Pool{New: func() any { return new([]uint32) }}
+
+// used gives the dictionary of a row group, or where it is larger than the run
+// of codes, what they use of it, and changes them to that: whoever gets a
+// column may look at all of its dictionary.
+func used(dict []string, codes []uint32) []string {
+	if len(dict) <= len(codes)+64 {
+		return dict
+	}
+	buf := usedTables.Get().(*[]uint32)
+	defer usedTables.Put(buf)
+	if cap(*buf) < len(dict) {
+		*buf = make([]uint32, len(dict))
+	}
+	numbers := (*buf)[:len(dict)] // 1 + the new code
+	kept := make([]uint32, 0, min(len(codes), 1024))
+	for i, code := range codes {
+		if numbers[code] == 0 {
+			kept = append(kept, code)
+			numbers[code] = uint32(len(kept))
+		}
+		codes[i] = numbers[code] - 1
+	}
+	out := make([]string, len(kept))
+	for i, code := range kept {
+		out[i] = dict[code]
+		numbers[code] = 0
+	}
+	return out
 }
 
 // outside gives texts and references as they are stored.

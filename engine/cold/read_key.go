@@ -192,6 +192,7 @@ func (c *Chunk) numberTexts(leaf int) (*vector.Column, error) {
 	if !f.codes(numbers, len(d.ints)) {
 		return nil, c.fail(leaf)
 	}
-	out.Dict, out.Codes = d.numbers(), spread(numbers, f.valid, c.Rows(), 1)
+	out.Dict = used(d.numbers(), numbers)
+	out.Codes = spread(numbers, f.valid, c.Rows(), 1)
 	return out, nil
 }

@@ -56,12 +56,16 @@ type rowMaker struct {
 	spec  *Spec
 	rng   *rand.Rand
 	style int
+	words int // how many texts there are, of style 0
 	keys  []string
 	tags  []vector.Tag // by key; 99: any
 }
 
 func newRowMaker(rng *rand.Rand, spec *Spec) *rowMaker {
-	m := &rowMaker{spec: spec, rng: rng, style: rng.IntN(4)}
+	m := &rowMaker{spec: spec, rng: rng, style: rng.IntN(4), words: 30}
+	if rng.IntN(2) == 0 {
+		m.words = 400 // more than a chunk has rows
+	}
 	tags := map[string]vector.Tag{
 		"http.method": vector.TagString, "k": vector.TagString, "": vector.TagString, "http.status": vector.TagInt, "dbl": vector.TagDouble,
 		"flag": vector.TagBool, "mixed": 99, "null": vector.TagNull, "json": vector.TagJSON, "raw": vector.TagBytes, "Flag": vector.TagBool,
@@ -101,7 +105,7 @@ func (m *rowMaker) text() string {
 	case 2:
 		return edgeTexts[m.rng.IntN(len(edgeTexts))]
 	}
-	return fmt.Sprintf("text-%d", m.rng.IntN(30))
+	return fmt.Sprintf("text-%d", m.rng.IntN(m.words))
 }
 
 // stored is a text as a field has it that may hold references.
@@ -373,7 +377,7 @@ func wellFormed(t testing.TB, what string, c *vector.Column, kind vector.Kind, n
 	if c.Kind != kind || c.Len != n {
 		bad(fmt.Sprintf("kind %d with %d rows, expected %d with %d", c.Kind, c.Len, kind, n))
 	}
-	if c.Valid != nil && c.Valid.Count() == n {
+	if c.Valid != nil && c.Valid.Count() == n && n > 0 {
 		bad("a bitmap though no row is NULL")
 	}
 	lens := []int{len(c.Bools), len(c.Ints), len(c.Floats), len(c.Strs), len(c.Codes), len(c.Anys)}
