@@ -64,6 +64,9 @@ var types = sync.OnceValue(func() *typeTable {
 		if strings.HasPrefix(info.Name, "pg_") || info.Kind == 'p' {
 			info.SQLName = info.Name
 		}
+		if info.OID == RecordArray { // the one pseudo-type that is an array
+			info.SQLName = "record[]"
+		}
 		t.list = append(t.list, info)
 		t.byOID[info.OID] = info
 		t.names[info.Name] = info.OID
@@ -132,7 +135,7 @@ func ElemOf(array OID) OID {
 // IsArray reports whether oid is a true array type (not a vector or a name).
 func IsArray(oid OID) bool {
 	t := Lookup(oid)
-	return t != nil && t.Category == 'A' && t.Elem != 0 && t.Name[0] == '_'
+	return t != nil && (t.Category == 'A' || oid == RecordArray) && t.Elem != 0 && t.Name[0] == '_'
 }
 
 // FormatType prints a type as format_type does.

@@ -88,7 +88,7 @@ func (p *PathItem) priority() int {
 	return 6
 }
 
-// String prints the path as PostgreSQL does.
+// String prints the path as PostgreSQL does, but always one that reads back.
 func (j *JSONPath) String() string {
 	var b strings.Builder
 	if j.Strict {
@@ -106,7 +106,7 @@ func (p *PathItem) operand(b *strings.Builder, of *PathItem) {
 func (p *PathItem) print(b *strings.Builder, inKey, brackets bool) {
 	quoted := func(s string) { b.Write(JSONQuote(nil, s)) }
 	open, shut := "", ""
-	if brackets {
+	if brackets || p.Next != nil { // PostgreSQL 15 forgets the second, and prints another path
 		open, shut = "(", ")"
 	}
 	switch p.Kind {
