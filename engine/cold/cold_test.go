@@ -15,11 +15,11 @@ func TestRoundTrip(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	for i := range 12 {
+	for i := range 9 {
 		spec := specs[i%3]
 		n := 1 + rng.IntN(300)
-		if i%5 == 0 {
-			n = 1000 + rng.IntN(2000) // several row groups
+		if i%6 == 0 {
+			n = 1000 + rng.IntN(500) // several row groups
 		}
 		sources, picks := pickRandomly(rng, spec, n)
 		raw, meta, index := writePart(t, spec, sources, picks)
