@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/engine"
@@ -91,15 +92,21 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	}
 	n := max(min(req.Workers, scan.Units()), 1)
 	readers := make([]vector.Reader, n)
+	var reading atomic.Int64 // readers that have not ended: the last one knows what all have read
+	reading.Store(int64(n))
+	done := func() {
+		if reading.Add(-1) == 0 {
+			observeEnd(req.Stats, scan)
+		}
+	}
 	for i := range readers {
 		in := scan.Reader()
 		if gone != nil {
 			in = &withoutDeleted{in, gone, number}
 		}
-		readers[i] = &telemetryReader{in: in, projection: p}
+		readers[i] = &telemetryReader{in: in, projection: p, done: done}
 	}
 	observe(req.Stats, scan)
-	readers[0].(*telemetryReader).done = func() { observeEnd(req.Stats, scan) }
 	own := &ownReader{projection: p, since: since}
 	for i, w := range snap.writes {
 		if w.telemetry == t && w.decoded != nil && !gone[ownNumber(i)] {
@@ -205,7 +212,7 @@ func (p *projection) need(ref engine.ColumnRef) int {
 type telemetryReader struct {
 	in         vector.Reader
 	projection *projection
-	done       func() // nil, or called at the end
+	done       func() // called at the end; then nil
 }
 
 func (r *telemetryReader) Next(ctx context.Context) (*vector.Batch, error) {
@@ -230,8 +237,9 @@ func (r *telemetryReader) Next(ctx context.Context) (*vector.Batch, error) {
 }
 
 func (r *telemetryReader) finish() {
-	if r.done != nil {
-		r.done()
+	if done := r.done; done != nil {
+		r.done = nil
+		done()
 	}
 }
 
