@@ -24,6 +24,7 @@ func (db *DB) runCompactor(ctx context.Context) {
 	defer close(db.compactWorker.ended)
 	tick := time.NewTicker(compactEvery)
 	defer tick.Stop()
+	db.keepBallast(ctx)
 	db.sweeper.last = time.Now()
 	for {
 		select {
@@ -32,6 +33,7 @@ func (db *DB) runCompactor(ctx context.Context) {
 		case task := <-db.compactWorker.tasks:
 			task(ctx)
 		case <-tick.C:
+			db.keepBallast(ctx)
 			if db.opts.HotWindow > 0 {
 				before := db.opts.Now().Add(-db.opts.HotWindow).UnixNano()
 				if _, err := db.compact(ctx, before); err != nil && ctx.Err() == nil {

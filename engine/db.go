@@ -42,6 +42,7 @@ type DB struct {
 	view          atomic.Pointer[View] // immutable once stored
 	inFlight      atomic.Int64         // bytes of bodies between Append and its answer
 	memBytes      atomic.Int64         // of the memtable, as the applier saw it last
+	ballast       *ballast
 	diskLow       atomic.Bool
 	backingUp     atomic.Bool
 	flushedLSN    atomic.Uint64
@@ -162,6 +163,7 @@ func newDB(dir string, o Options) *DB {
 		claimed: make(map[*layout.BlockMeta]bool),
 		queue:   make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}
+	db.ballast = newBallast(o.FS, dir, &o)
 	db.jobs, db.digests = newJobs(&db.events), newLRU[digestID, *layout.Digest](digestCacheBytes)
 	for i, spec := range o.Tables {
 		t := newTable(i, spec)

@@ -122,11 +122,11 @@ func TestLocked(t *testing.T) {
 // TestWatermark: below it nothing is taken and queries answer; it passes.
 func TestWatermark(t *testing.T) {
 	var free atomic.Uint64
-	free.Store(100)
+	free.Store(100 << 20)
 	var changes []bool
 	o := testOptions(vfs.NewMem())
 	o.MinFreeShare = 0.1
-	o.DiskSpace = func(string) (uint64, uint64, error) { return free.Load(), 100, nil }
+	o.DiskSpace = func(string) (uint64, uint64, error) { return free.Load(), 100 << 20, nil }
 	var mu sync.Mutex
 	o.Events.DiskLow = func(low bool, _, _ uint64) {
 		mu.Lock()
@@ -135,7 +135,7 @@ func TestWatermark(t *testing.T) {
 	}
 	db := mustOpenChecked(t, o)
 	mustAppend(t, db, record.Traces, "a 1 590 get 1\n")
-	free.Store(9)
+	free.Store(9 << 20)
 	db.checkDisk()
 	if err := db.Append(context.Background(), testRequest(record.Traces, "a 2 590 get 1\n")); !errors.Is(err, ErrDiskFull) {
 		t.Fatalf("below the watermark: %v", err)
@@ -148,7 +148,12 @@ func TestWatermark(t *testing.T) {
 	if m := db.Metrics(); !m.DiskFull || m.Refused != 1 {
 		t.Fatalf("metrics %+v", m)
 	}
-	free.Store(50)
+	free.Store(10) // a flush waits, and stops nothing
+	if err := db.Checkpoint(context.Background()); !errors.Is(err, ErrDiskFull) || db.Err() != nil {
+		t.Fatalf("a flush on a full disk: %v, %v", err, db.Err())
+	}
+	free.Store(50 << 20)
+	mustCheckpoint(t, db)
 	db.checkDisk()
 	mustAppend(t, db, record.Traces, "a 2 590 get 1\n")
 	mu.Lock()

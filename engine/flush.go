@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/tael-sql/tael-sql/engine/block"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
@@ -51,7 +53,11 @@ func (db *DB) runFlusher(ctx context.Context) {
 			hotFailed = nil
 			continue
 		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case db.diskLow.Load():
+			_ = db.deleteGone() // merging needs space before it frees any
+		default:
 			_ = db.reblock(ctx) // it has told the listener, and stopped the engine
 		}
 	}
@@ -97,21 +103,6 @@ func (db *DB) maybeFlush() {
 	}
 }
 
-// checkDisk sets whether the disk is below the watermark.
-func (db *DB) checkDisk() {
-	if db.opts.MinFreeShare < 0 {
-		return
-	}
-	free, total, err := db.opts.DiskSpace(db.dir)
-	if err != nil || total == 0 {
-		return // a file system that cannot tell is not refused for it
-	}
-	low := float64(free) < db.opts.MinFreeShare*float64(total)
-	if db.diskLow.Swap(low) != low {
-		db.events.DiskLow(low, free, total)
-	}
-}
-
 // Checkpoint writes every row that is visible now into durable blocks.
 func (db *DB) Checkpoint(ctx context.Context) error {
 	r := flushRequest{done: make(chan error, 1)}
@@ -144,6 +135,9 @@ type newBlock struct {
 // flush writes the memtable as it is now into blocks, and gives up the WAL
 // segments that held it.
 func (db *DB) flush() error {
+	if err := db.roomToFlush(); err != nil {
+		return err
+	}
 	err := db.flushBlocks()
 	if err != nil {
 		return err
@@ -171,9 +165,15 @@ func (db *DB) flushFrozen(frozen *View) (err error) {
 		return nil
 	}
 	job := db.jobs.begin(FlushJob, "")
+	begun := false // to change what a second try would build on
 	defer func() {
 		job.end(err)
-		if err != nil {
+		switch {
+		case err == nil:
+		case !begun && vfs.IsNoSpaceError(err):
+			db.diskLow.Store(true)
+			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+		default:
 			db.fail(err)
 			err = db.Err()
 		}
@@ -192,6 +192,18 @@ func (db *DB) flushFrozen(frozen *View) (err error) {
 	for _, b := range blocks {
 		job.wrote(1, b.meta.Rows, int64(len(b.raw)))
 	}
+	if db.sweeper.taken != nil {
+		for hash := range taken {
+			db.sweeper.taken[hash] = true
+		}
+	}
+	var texts []hot.Write
+	if !db.opts.faults.recycleBeforeBlob {
+		if texts, err = taken.write(db.blobs); err != nil {
+			return err
+		}
+	}
+	begun = true
 	writes, written := db.flushWrites(frozen, blocks)
 	keyed, err := db.keyedWrites(frozen)
 	if err != nil {
@@ -206,16 +218,12 @@ func (db *DB) flushFrozen(frozen *View) (err error) {
 	}
 	if db.opts.faults.recycleBeforeBlob {
 		err = errors.Join(db.commit(writes), db.wal.Recycle(frozen.lsn+1))
-		writes = nil
-	}
-	if db.sweeper.taken != nil {
-		for hash := range taken {
-			db.sweeper.taken[hash] = true
+		var problem error
+		texts, problem = taken.write(db.blobs)
+		if err = errors.Join(err, problem); err != nil {
+			return err
 		}
-	}
-	texts, problem := taken.write(db.blobs)
-	if err = errors.Join(err, problem); err != nil {
-		return err
+		writes = nil
 	}
 	if err := db.commit(append(writes, texts...)); err != nil {
 		return err
@@ -240,8 +248,7 @@ func (db *DB) commit(writes []hot.Write) error {
 }
 
 // freeze marks the memtable's batches as being written, without the rows that
-// have expired. The view it gives is
-// the caller's to release.
+// have expired. The view it gives is the caller's to release.
 func (db *DB) freeze() *View {
 	db.advanceCutoffs()
 	db.stateMu.Lock()

@@ -74,6 +74,9 @@ type Options struct {
 	// MinFreeShare is the share of the disk below whose free space nothing is
 	// taken. Default 0.05; negative: no watermark.
 	MinFreeShare float64
+	// BallastBytes is disk space to be given up when the disk is full, at most one
+	// percent of it. Default 256 MiB; negative: none.
+	BallastBytes int64
 	// DiskSpace gives the free and the total bytes of the disk of a folder.
 	// Default: asks FS.
 	DiskSpace func(dir string) (free, total uint64, err error)
@@ -146,6 +149,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.ReplaceHorizon = cmp.Or(o.ReplaceHorizon, 24*time.Hour)
 	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
 	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)
+	o.BallastBytes = cmp.Or(o.BallastBytes, 256<<20)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 30*time.Second)
 	o.AckTimeout = cmp.Or(o.AckTimeout, defaultAckTimeout)
 	if o.BlockRows < 1 || o.BlockRows > block.MaxRows {

@@ -30,11 +30,11 @@ func (db *DB) recover() error {
 		return fmt.Errorf("%w: %s: %w", ErrLocked, db.dir, err)
 	}
 	db.lock = lock
-	db.hot, err = hot.Open(fs, fs.PathJoin(db.dir, layout.HotDir), hot.Options{Logger: db.opts.Logger, CacheBytes: db.opts.HotCacheBytes})
+	db.hot, err = hot.Open(db.onDiskFull(fs), fs.PathJoin(db.dir, layout.HotDir), hot.Options{Logger: db.opts.Logger, CacheBytes: db.opts.HotCacheBytes})
 	if err != nil {
 		return hotError(err)
 	}
-	db.blobs = &blobs{db.hot, blob.New(fs, fs.PathJoin(db.dir, layout.BlobsDir)), db.opts.BlobFileBytes}
+	db.blobs = &blobs{db.hot, blob.New(db.onDiskFull(fs), fs.PathJoin(db.dir, layout.BlobsDir)), db.opts.BlobFileBytes}
 	if err := db.blobs.files.Clean(); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type config struct {
 		DedupeWindow     time.Duration `mapstructure:"dedupe_window" yaml:"dedupe_window"`
 		CORSOrigins      []string      `mapstructure:"cors_origins" yaml:"cors_origins"`
 		MinFreeDisk      float64       `mapstructure:"min_free_disk" yaml:"min_free_disk"`
+		Ballast          int64         `mapstructure:"ballast" yaml:"ballast"`
 	} `mapstructure:"ingest" yaml:"ingest"`
 	Hot struct {
 		MemtableBytes int64         `mapstructure:"memtable_bytes" yaml:"memtable_bytes"`
@@ -67,7 +68,7 @@ var defaults = map[string]any{
 	"data-dir": "./tael-data", "pg-addr": "127.0.0.1:5433", "otlp-grpc-addr": "127.0.0.1:4317",
 	"otlp-http-addr": "127.0.0.1:4318", "admin-addr": "127.0.0.1:7711",
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
-	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05,
+	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05, "ingest.ballast": 256 << 20,
 	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.window": "24h", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
 	"cold.url":        "",
 	"retention.spans": "0", "retention.logs": "0", "retention.metrics": "0",
@@ -169,6 +170,9 @@ func (c *config) validate() error {
 	}
 	if err := c.Retention.parse(); err != nil {
 		return err
+	}
+	if c.Ingest.Ballast < 0 {
+		return fmt.Errorf("ingest.ballast %d is negative; 0 is none", c.Ingest.Ballast)
 	}
 	if c.Ingest.MinFreeDisk >= 1 {
 		return fmt.Errorf("ingest.min_free_disk is a share of the disk below 1, not %g", c.Ingest.MinFreeDisk)

@@ -130,12 +130,16 @@ func engineOptions(c *config, log *slog.Logger) engine.Options {
 	if dedupe == 0 {
 		dedupe = -1 // off; the engine takes 0 for its default
 	}
+	ballast := c.Ingest.Ballast
+	if ballast == 0 {
+		ballast = -1 // none; the engine takes 0 for its default
+	}
 	return engine.Options{
 		Cold: c.cold, Retention: c.Retention.tables(),
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: c.Retention.items().Rows, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
-		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk,
+		ReplaceHorizon: c.Ingest.ReplaceHorizon, DedupeWindow: dedupe, MinFreeShare: c.Ingest.MinFreeDisk, BallastBytes: ballast,
 	}
 }
 

@@ -65,7 +65,8 @@ type Content struct {
 	Text string
 }
 
-// Put makes contents durable. After an error it is unknown which are.
+// Put makes contents durable. After an error it is unknown which are; if it was
+// for want of space Put may be called again.
 func (s *Store) Put(contents []Content) error {
 	if len(contents) == 0 {
 		return nil
@@ -199,13 +200,16 @@ func (s *Store) write(path, text string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(f, text); err != nil {
-		return errors.Join(err, f.Close())
+	if _, err = io.WriteString(f, text); err == nil {
+		err = f.Sync()
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = s.fs.Rename(tmp, path)
 	}
-	return s.fs.Rename(tmp, path)
+	if err != nil {
+		_ = s.fs.Remove(tmp) // the next start does otherwise
+	}
+	return err
 }
 
 // folder creates a folder, with what is missing above it, and syncs its name.
@@ -235,7 +239,7 @@ func (s *Store) sync(dir string) error {
 		err = errors.Join(f.Sync(), f.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
+		return fmt.Errorf("sync %s: %v", dir, err) // whatever it is, this sync must not be tried again
 	}
 	return nil
 }
