@@ -66,7 +66,7 @@ func (db *DB) Compact(ctx context.Context, before int64) (moved []Compacted, err
 		moved, err = db.compact(ctx, before)
 		return err
 	})
-	return moved, err
+	return moved, storeError(err)
 }
 
 func (db *DB) compact(ctx context.Context, before int64) (moved []Compacted, err error) {

@@ -171,6 +171,14 @@ func partError(t *table, m *layout.PartMeta, err error) error {
 	return fmt.Errorf("read part %s of %s: %w", m.Name, t.Schema.Name, err)
 }
 
+// storeError makes the object store's absence an ErrUnavailable.
+func storeError(err error) error {
+	if errors.Is(err, object.ErrUnavailable) && !errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
 // mayHold reports whether a chunk may have one of the ids.
 func (s *idSet) mayHold(c *layout.ChunkMeta) bool {
 	if c.First == nil {

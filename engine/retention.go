@@ -49,12 +49,23 @@ func cutoff(keep time.Duration, now int64) int64 {
 }
 
 // RowsSince counts the live rows of a table whose time is not before since, as
-// a scan would. Only times in what has begun to expire are read; with 0 nothing
-// is, as by Rows.
+// a scan would. Only times in what has begun to expire are read, and the keys of
+// parts with unsettled ones; otherwise nothing is, as by Rows.
 func (v *View) RowsSince(ctx context.Context, name string, since int64) (int64, error) {
-	_, tv, ok := v.table(name)
+	t, tv, ok := v.table(name)
 	if !ok || tv.begins(since) {
-		return v.Rows(name), nil
+		rows := v.Rows(name)
+		if !ok {
+			return rows, nil
+		}
+		for _, p := range tv.parts {
+			settled, err := v.db.settled(t, p)
+			if err != nil {
+				return 0, err
+			}
+			rows -= int64(settled.deadCount - p.deadCount)
+		}
+		return rows, nil
 	}
 	s, err := v.Scan(ScanRequest{Table: name, Since: since})
 	if err != nil {
@@ -171,7 +182,7 @@ func (db *DB) ApplyRetention(ctx context.Context) (list []Expired, err error) {
 		list, err = db.applyRetention(ctx)
 		return err
 	})
-	return list, err
+	return list, storeError(err)
 }
 
 // applyRetention runs on the compactor's goroutine, so that no compaction has
