@@ -248,6 +248,8 @@ func (db *DB) dropExpired() (dropped []*expired, err error) {
 		for _, d := range dropped {
 			for _, p := range d.parts {
 				_ = db.parts.store.Delete(context.Background(), p.meta.Name)
+				fs := db.opts.FS // a removal may reach the disk at once
+				_ = syncFolder(fs, fs.PathDir(fs.PathJoin(db.dir, layout.ColdDir, p.meta.Name)))
 			}
 		}
 	}

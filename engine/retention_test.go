@@ -3,11 +3,18 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/tael-sql/tael-sql/wal/record"
 )
 
 // expiry runs the commands of TestScript that are about retention:
@@ -69,4 +76,84 @@ func (s *script) expiry(d *datadriven.TestData) string {
 		fmt.Fprintf(&b, "%s: %d rows in %d blocks and %d parts\n", d.Table, d.Rows, d.Blocks, d.Parts)
 	}
 	return b.String()
+}
+
+// The power goes at any write while a block and a part are dropped: after the
+// start either all of what was to go is there or none of it, what was to stay
+// is, and nothing is left over. A file that goes before the manifest says so is
+// noticed.
+func TestRetentionCrash(t *testing.T) {
+	for _, bug := range []bool{false, true} {
+		var mem *vfs.MemFS
+		var clones []*vfs.MemFS
+		rng := rand.New(rand.NewPCG(newSeed(t), 0))
+		take := func() {
+			if mem != nil {
+				clones = append(clones, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(3) * 50, RNG: rng}))
+			}
+		}
+		disk := vfs.NewCrashableMem()
+		o := testOptions(errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+				take()
+			}
+			return nil
+		})))
+		o.faults.dropBeforeCommit = bug
+		minute := arrivalMinute
+		o.Now = func() time.Time { return time.Unix(0, minuteNanos(minute)) }
+		o.Retention = map[string]time.Duration{"spans": time.Hour}
+		db := mustOpen(t, o)
+		mustAppend(t, db, record.Traces, "a 1 570 part 1\na 2 571 part 1\n")
+		mustCheckpoint(t, db)
+		if _, err := db.Compact(context.Background(), math.MaxInt64); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, db, record.Traces, "b 1 572 block 1\n")
+		mustCheckpoint(t, db)
+		mustAppend(t, db, record.Traces, "c 1 600 stays 1\n")
+		mustCheckpoint(t, db)
+		minute = 640
+		mem = disk
+		dropped, err := db.ApplyRetention(context.Background())
+		if err != nil || len(dropped) != 1 || dropped[0].Rows != 3 {
+			t.Fatalf("dropped %v, %v", dropped, err)
+		}
+		take()
+		mem = nil
+		if err := db.shutdown(false); err != nil {
+			t.Fatal(err)
+		}
+		minute, o.faults = arrivalMinute, faults{}
+		before, after, caught := 0, 0, 0
+		for _, fs := range clones {
+			o.FS = fs
+			db := mustOpen(t, o)
+			v := db.View()
+			rows, _, err := scanText(v, ScanRequest{Table: "spans"}, false)
+			v.Release()
+			switch got := strings.Join(rows, "; "); {
+			case err != nil && bug:
+				caught++
+			case err != nil:
+				t.Errorf("crash point: %v", err)
+			case got == "a 1 570 part 1; a 2 571 part 1; b 1 572 block 1; c 1 600 stays 1":
+				before++
+			case got == "c 1 600 stays 1":
+				after++
+			default:
+				t.Errorf("crash point: %s", got)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if !bug {
+				checkFolder(t, fs, "db")
+			}
+		}
+		t.Logf("%d crash points before, %d after, %d caught", before, after, caught)
+		if !bug && (before == 0 || after == 0) || bug && caught == 0 {
+			t.Errorf("planted bug %t: %d crash points before, %d after, %d caught", bug, before, after, caught)
+		}
+	}
 }
