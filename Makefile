@@ -40,8 +40,14 @@ bench-smoke: build ## OTelBench, small: every value compared, no time asserted; 
 		pip install -q --target $(CLIENTS_HOME)/python pandas pyarrow || echo 'no pandas: its test is left out'
 	cd bench && go vet ./... && PYTHONPATH=$(CLIENTS_HOME)/python go test . && go run . -binary ../$(BIN) -scale 0.01 -rounds 3
 
-crash: ## crash points, long form: POINTS=100000 make crash
-	go test ./engine -run TestCrash -count=1 -timeout 60m -crash-points $(or $(POINTS),20000)
+SECS ?= 600
+FAULTS := $(abspath bin/faults)
+crash: ## every way of doing harm, SECS seconds in all, with the planted bugs that each sees
+	mkdir -p $(FAULTS)
+	go test -c -o $(FAULTS) ./wal ./engine ./cmd/tael-sql
+	cd engine && $(FAULTS)/engine.test -test.run '^(TestFaults|TestPlantedBugs)$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 75 / 100 ))
+	cd wal && $(FAULTS)/wal.test -test.run '^(TestCrashes|TestPlantedBugs)$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 5 / 100 + 1 ))
+	cd cmd/tael-sql && $(FAULTS)/tael-sql.test -test.run '^TestKilled$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 20 / 100 ))
 
 FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME each

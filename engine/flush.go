@@ -425,7 +425,7 @@ func (db *DB) flushWrites(frozen *View, blocks []*newBlock) (writes []hot.Write,
 				continue
 			}
 			written[p] = true
-			if !db.opts.faults.deadNotInBatch {
+			if !db.opts.faults.deadNotInBatch && !db.opts.faults.partDeadNotInBatch {
 				writes = append(writes, vectorWrites(p.meta, p.dead, p.unsettled)...)
 			}
 		}

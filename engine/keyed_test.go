@@ -24,6 +24,14 @@ const testKeyed = 7
 // request, "D trace" and "d text" delete the spans of a trace and the logs of a
 // text that the view has.
 func testWriteSet(v *View, body string) *WriteSet {
+	ws, err := writeSetOf(v, body)
+	if err != nil {
+		panic(err)
+	}
+	return ws
+}
+
+func writeSetOf(v *View, body string) (*WriteSet, error) {
 	ws := &WriteSet{Header: record.Header{Source: record.SQL, ReceiveNanos: minuteNanos(arrivalMinute)}}
 	var traces, logs strings.Builder
 	for line := range strings.Lines(body) {
@@ -33,7 +41,7 @@ func testWriteSet(v *View, body string) *WriteSet {
 			key := []byte(f[1])
 			row, _, err := v.KeyedGet(testKeyed, key)
 			if err != nil {
-				panic(err)
+				return nil, err
 			}
 			w := KeyedWrite{Table: testKeyed, Key: key, Seen: row.LSN}
 			if f[0] == "=" {
@@ -41,7 +49,9 @@ func testWriteSet(v *View, body string) *WriteSet {
 			}
 			ws.Keyed = append(ws.Keyed, w)
 		case "D", "d":
-			ws.delete(v, f[0] == "D", f[1])
+			if err := ws.delete(v, f[0] == "D", f[1]); err != nil {
+				return nil, err
+			}
 		case "T":
 			traces.WriteString(line[2:])
 		case "L":
@@ -54,11 +64,11 @@ func testWriteSet(v *View, body string) *WriteSet {
 	if traces.Len() > 0 {
 		ws.Requests = append(ws.Requests, testRequest(record.Traces, traces.String()))
 	}
-	return ws
+	return ws, nil
 }
 
 // delete adds the numbers of the rows that a line deletes.
-func (ws *WriteSet) delete(v *View, spans bool, what string) {
+func (ws *WriteSet) delete(v *View, spans bool, what string) error {
 	d := record.Deleted{Type: record.Logs}
 	table := "logs"
 	if spans {
@@ -66,7 +76,7 @@ func (ws *WriteSet) delete(v *View, spans bool, what string) {
 	}
 	rows, _, err := scanText(v, ScanRequest{Table: table}, true)
 	if err != nil {
-		panic(err)
+		return err
 	}
 	for _, row := range rows {
 		number, text, _ := strings.Cut(row, " ")
@@ -75,7 +85,7 @@ func (ws *WriteSet) delete(v *View, spans bool, what string) {
 		}
 		n, err := strconv.ParseUint(number[1:], 10, 64)
 		if err != nil {
-			panic(err)
+			return err
 		}
 		d.Rows = append(d.Rows, n)
 	}
@@ -83,6 +93,7 @@ func (ws *WriteSet) delete(v *View, spans bool, what string) {
 	if len(d.Rows) > 0 {
 		ws.Deletes = append(ws.Deletes, d)
 	}
+	return nil
 }
 
 // isDeleted reports whether a row is of the trace, or of the text, to delete.

@@ -112,6 +112,11 @@ type faults struct {
 	sweepAnyway       bool   // a sweep deletes what a flush has taken meanwhile
 	forgetDeletes     bool   // replay brings back what was deleted
 	hashesNotInBatch  bool   // the hashes of requests are lost when their segments are recycled
+
+	partDeadNotInBatch bool // deletion vectors of parts are not written with the rows that killed
+	deleteBeforeCommit bool // what a part replaces is deleted before the part is in the manifest
+	cutByTime          bool // a part replaces the blocks of its hours, not those that it was made of
+	skipsDamage        bool // scans leave out what they cannot read
 }
 
 func (o Options) withDefaults() (Options, error) {

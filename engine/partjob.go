@@ -101,6 +101,19 @@ func (db *DB) commitPart(ctx context.Context, j *partJob) error {
 		if err := db.Err(); err != nil {
 			return err
 		}
+		if db.opts.faults.cutByTime {
+			j.blocks = db.blocksOfHours(j)
+		}
+		if db.opts.faults.deleteBeforeCommit {
+			var early []hot.Write
+			for _, ref := range j.blocks {
+				early = append(early, replacedWrites(ref.meta)...)
+			}
+			_ = db.commit(early)
+			for _, p := range j.parts {
+				_ = db.parts.store.Delete(ctx, p.meta.Name)
+			}
+		}
 		if err := db.commit(db.partWrites(j)); err != nil {
 			db.fail(err)
 			return db.Err()
@@ -112,6 +125,19 @@ func (db *DB) commitPart(ctx context.Context, j *partJob) error {
 		return errors.Join(err, db.abandonPart(ctx, j)) // the task was not begun
 	}
 	return err
+}
+
+// blocksOfHours adds to the inputs of a job what came into their hours since,
+// as a planted bug.
+func (db *DB) blocksOfHours(j *partJob) []*blockRef {
+	list := slices.Clone(j.blocks)
+	for _, ref := range db.view.Load().tables[j.table.number].blocks {
+		same := func(o *blockRef) bool { return o.meta.ID == ref.meta.ID }
+		if slices.ContainsFunc(j.blocks, func(o *blockRef) bool { return o.meta.Hour == ref.meta.Hour }) && !slices.ContainsFunc(list, same) {
+			list = append(list, ref)
+		}
+	}
+	return list
 }
 
 // partWrites makes the batch: the part with what has died of its rows since
@@ -126,7 +152,7 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 			hot.Write{Key: layout.PartKey(t.ID, m.ID), Value: m.Append(nil)},
 			hot.Write{Key: layout.PartIndexKey(t.ID, m.ID), Value: j.index.Append(nil)},
 			hot.Write{Key: layout.DigestKey(t.ID, m.ID), Value: j.sum.Append(nil)})
-		if now := db.view.Load().tables[t.number]; !db.opts.faults.deadNotInBatch {
+		if now := db.view.Load().tables[t.number]; !db.opts.faults.deadNotInBatch && !db.opts.faults.partDeadNotInBatch {
 			writes = append(writes, vectorWrites(m, j.dead(now), j.unsettled(now))...)
 		}
 	}

@@ -49,6 +49,9 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.db.opts.faults.skipsDamage {
+		r.Skip = func(error) {}
+	}
 	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, since: leastTime(r.Since), skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
 	for i := len(tv.blocks) - 1; i >= 0; i-- {
 		b := tv.blocks[i]

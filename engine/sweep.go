@@ -108,8 +108,12 @@ func (s *sweeper) doomed(stored map[[32]byte]int64, used map[[32]byte]bool, view
 }
 
 // deleteTexts deletes texts, but those that a flush has taken since the sweep
-// began. It runs on the flusher's goroutine.
+// began. It runs on the flusher's goroutine. Once a batch has failed nothing is
+// deleted: what it referred to is in no view, but may be on the disk.
 func (db *DB) deleteTexts(doomed map[[32]byte]int64) (removed int, bytes int64, err error) {
+	if err := db.Err(); err != nil {
+		return 0, 0, err
+	}
 	s := &db.sweeper
 	var writes []hot.Write
 	for hash, size := range doomed {
