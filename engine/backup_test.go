@@ -270,7 +270,7 @@ func TestRestoreRefuses(t *testing.T) {
 		write := func(raw []byte) {
 			f, err := mem.Create(path, vfs.WriteCategoryUnspecified)
 			if err == nil {
-				_, err = f.Write(raw)
+				_, err = f.Write(slices.Clone(raw)) // a vfs.File may change what it writes
 			}
 			if err = errors.Join(err, f.Close()); err != nil {
 				t.Fatal(err)

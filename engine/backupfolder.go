@@ -210,23 +210,27 @@ func (n *newFolder) write(ctx context.Context, name string, src io.Reader) (out 
 			err = closeErr
 		}
 	}()
-	if out.Bytes, out.SHA256, err = hashFile(ctx, io.TeeReader(src, dst)); err != nil {
+	if out.Bytes, out.SHA256, err = hashFile(ctx, src, dst); err != nil {
 		return out, err
 	}
 	out.Name = name
 	return out, dst.Sync()
 }
 
-// hashFile reads to the end and gives the size and the SHA-256 in hex.
-func hashFile(ctx context.Context, src io.Reader) (n int64, sum string, err error) {
+// hashFile reads to the end, copies what it reads, and gives the size and the
+// SHA-256 in hex.
+func hashFile(ctx context.Context, src io.Reader, dst io.Writer) (n int64, sum string, err error) {
 	hash, buf := sha256.New(), make([]byte, 1<<20)
 	for {
 		if err := ctx.Err(); err != nil {
 			return n, "", err
 		}
 		k, err := src.Read(buf)
-		_, _ = hash.Write(buf[:k]) // never fails
+		_, _ = hash.Write(buf[:k]) // never fails; first, since a vfs.File may change what it writes
 		n += int64(k)
+		if _, err := dst.Write(buf[:k]); err != nil {
+			return n, "", err
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return n, hex.EncodeToString(hash.Sum(nil)), nil

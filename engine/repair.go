@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +125,7 @@ func (p *repairer) keep(name string, raw []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(raw); err != nil {
+	if _, err := f.Write(slices.Clone(raw)); err != nil { // a vfs.File may change what it writes
 		return err
 	}
 	return f.Sync()

@@ -65,7 +65,7 @@ func (f BackupFile) verify(ctx context.Context, fs vfs.FS, dir string) (err erro
 		return fmt.Errorf("%w: %w", ErrBackupDamaged, err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	n, sum, err := hashFile(ctx, src)
+	n, sum, err := hashFile(ctx, src, io.Discard)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", path, err)
