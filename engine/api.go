@@ -59,6 +59,7 @@ type Offload struct {
 	Limit int
 	Key   func(key string) bool
 	Text  func(text string) bool
+	Gone  string // read in the place of a text of a String field that has expired; "": NULL
 }
 
 // A Request is one record to append.
@@ -125,6 +126,10 @@ type ScanRequest struct {
 	// Since, in ns since 1970, leaves out every row whose time is before it; 0
 	// leaves out none.
 	Since int64
+	// PayloadsSince, in ns since 1970, leaves the payloads out of every row whose
+	// time is before it: what TableSpec.Offload names, of whatever length. 0 leaves
+	// out none.
+	PayloadsSince int64
 	// Skip, where set, is told of each block and part that cannot be read for
 	// damage, and its rows are left out; readers may call it at the same time.
 	// Otherwise the damage is the scan's error.

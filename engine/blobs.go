@@ -52,7 +52,7 @@ func (b *blobs) readFrom(inHot bool, ref layout.Reference) (string, error) {
 		return "", err
 	case text == nil:
 		return "", fmt.Errorf("%w: %x is missing", blob.ErrCorrupt, ref.Hash)
-	case string(text) == layout.LostText(ref.Hash):
+	case string(text) == layout.LostText(ref.Hash), string(text) == layout.ExpiredText(ref.Hash):
 	case len(text) != ref.Len || sha256.Sum256(text) != ref.Hash:
 		return "", fmt.Errorf("%w: %x is not what its key says", blob.ErrCorrupt, ref.Hash)
 	}
@@ -77,12 +77,13 @@ func (b *blobs) text(stored string, taken takenTexts) (string, error) {
 
 // resolve replaces the references of a column by their texts, each read once.
 // Rows outside the selection, which nobody reads, may stay empty.
-func (b *blobs) resolve(c *vector.Column, sel []int32) (*vector.Column, error) {
+func (b *blobs) resolve(c *vector.Column, sel []int32, o *Offload) (*vector.Column, error) {
 	if !slices.ContainsFunc(textsOf(c), isMarked) {
 		return c, nil
 	}
 	out := &vector.Column{Kind: vector.String, Len: c.Len, Valid: c.Valid, Strs: make([]string, c.Len)}
 	known := make(map[string]string)
+	gone := make(map[int]bool)
 	n := c.Len
 	if sel != nil {
 		n = len(sel)
@@ -105,7 +106,12 @@ func (b *blobs) resolve(c *vector.Column, sel []int32) (*vector.Column, error) {
 			}
 			known[stored] = text
 		}
-		out.Strs[i] = text
+		if out.Strs[i] = text; isGone(stored, text) {
+			gone[i] = true
+		}
+	}
+	if len(gone) > 0 {
+		out = o.replace(out, func(row int) bool { return gone[row] })
 	}
 	return out, nil
 }
@@ -118,6 +124,7 @@ func (b *blobs) resolveAttributes(c *vector.Column, sel []int32) (*vector.Column
 		return c, nil
 	}
 	strs := slices.Clone(a.Strs)
+	gone := make(map[uint64]bool) // codes of texts
 	n := c.Len
 	if sel != nil {
 		n = len(sel)
@@ -135,11 +142,17 @@ func (b *blobs) resolveAttributes(c *vector.Column, sel []int32) (*vector.Column
 			if err != nil {
 				return nil, err
 			}
+			if isGone(strs[a.Vals[e]], text) {
+				gone[a.Vals[e]] = true
+			}
 			strs[a.Vals[e]] = text
 		}
 	}
 	out, attrs := *c, *a
 	attrs.Strs, out.Attrs = strs, &attrs
+	if len(gone) > 0 {
+		return dropEntries(&out, func(_ int, e uint32) bool { return a.Tags[e].IsText() && gone[a.Vals[e]] }), nil
+	}
 	return &out, nil
 }
 

@@ -238,9 +238,14 @@ func (t *table) outsideTexts(b *block.Block, fn func(stored string) error) error
 	return nil
 }
 
-// isLostText reports whether what stands under a key says that the text is lost.
-func isLostText(key, text []byte) bool {
-	return len(key) == 33 && string(text) == layout.LostText([32]byte(key[1:]))
+// isTextMark reports whether what stands under a key says that the text is lost
+// or has expired.
+func isTextMark(key, text []byte) bool {
+	if len(key) != 33 {
+		return false
+	}
+	hash := [32]byte(key[1:])
+	return string(text) == layout.LostText(hash) || string(text) == layout.ExpiredText(hash)
 }
 
 // reference verifies that a text can be read, if it is a reference. One that
@@ -263,7 +268,7 @@ func (c *checker) contents() error {
 	lower, upper := layout.KindRange(layout.BlobKind)
 	err := c.store.Each(lower, upper, func(key, text []byte) error {
 		c.report.Blobs++
-		if hash := sha256.Sum256(text); !bytes.Equal(key, layout.BlobKey(hash)) && !isLostText(key, text) {
+		if hash := sha256.Sum256(text); !bytes.Equal(key, layout.BlobKey(hash)) && !isTextMark(key, text) {
 			c.problem("text %x in the hot store has the hash %x", key[1:], hash)
 		}
 		return nil

@@ -37,6 +37,9 @@ type Options struct {
 	// Retention is how long rows of a table are kept, by its name. Default and 0:
 	// for ever.
 	Retention map[string]time.Duration
+	// Payloads is how long payloads of rows of a table are kept, by its name: what
+	// TableSpec.Offload names. Default and 0: as long as the rows.
+	Payloads map[string]time.Duration
 	// ChunkRows is how many rows a chunk of a part holds, a multiple of 64.
 	// Default 8192.
 	ChunkRows int
@@ -197,6 +200,11 @@ func (o Options) checkTables() error {
 	for name, keep := range o.Retention {
 		if keep < 0 || !slices.ContainsFunc(o.Tables, func(t TableSpec) bool { return t.Schema != nil && t.Schema.Name == name }) {
 			return fmt.Errorf("engine: a retention of %v for %q", keep, name)
+		}
+	}
+	for name, keep := range o.Payloads {
+		if !o.checkPayloads(name, keep) {
+			return fmt.Errorf("engine: a retention of %v for payloads of %q", keep, name)
 		}
 	}
 	keyed := make(map[uint8]bool)

@@ -121,7 +121,7 @@ func (p *repairer) rows() error {
 			return ""
 		}},
 		{layout.BlobKind, func(key, value []byte) string {
-			if hash := sha256Of(value); !bytes.Equal(key[1:], hash) && !isLostText(key, value) {
+			if hash := sha256Of(value); !bytes.Equal(key[1:], hash) && !isTextMark(key, value) {
 				return "a text outside the rows is damaged and lost"
 			}
 			return ""

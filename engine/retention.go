@@ -133,11 +133,20 @@ func (tv *tableView) expire(t *table, before int64) {
 const maxClockLead = time.Hour
 
 // advanceCutoffs moves the cutoffs by which rows are deleted to where they are
-// now. They never go back. A clock that is far ahead hides rows for as long as
-// it is, but does not get them deleted: more than maxClockLead beyond the newest
-// arrival known it is not believed. Since Open that is the newest receive time
-// of a record, before it the newest time of a stored row.
+// now. They never go back.
 func (db *DB) advanceCutoffs() {
+	now := db.believedNow()
+	for i, t := range db.tables {
+		db.cutoffs[i] = max(db.cutoffs[i], cutoff(db.opts.Retention[t.Schema.Name], now))
+	}
+}
+
+// believedNow gives the time by which rows and payloads may be deleted. A clock
+// that is far ahead hides rows for as long as it is, but does not get them
+// deleted: more than maxClockLead beyond the newest arrival known it is not
+// believed. Since Open that is the newest receive time of a record, before it
+// the newest time of a stored row.
+func (db *DB) believedNow() int64 {
 	newest := db.newestArrival.Load()
 	for _, tv := range db.view.Load().tables {
 		for _, b := range tv.blocks {
@@ -151,9 +160,7 @@ func (db *DB) advanceCutoffs() {
 	if newest < math.MaxInt64-int64(maxClockLead) {
 		now = min(now, newest+int64(maxClockLead))
 	}
-	for i, t := range db.tables {
-		db.cutoffs[i] = max(db.cutoffs[i], cutoff(db.opts.Retention[t.Schema.Name], now))
-	}
+	return now
 }
 
 // noteArrival keeps the newest receive time of a record.

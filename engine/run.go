@@ -31,6 +31,8 @@ type lazyRun struct {
 	open stored
 	sel  []int32 // rows that may be read; nil: all
 
+	times []int64 // of all rows, once lostPayloads has read them
+
 	chunk *cold.Chunk // open, if it is one
 	read  int64       // of its bytes those that the scan has counted
 }
@@ -56,7 +58,7 @@ func (l *lazyRun) few(ref ColumnRef, rows []int32) (*vector.Column, error) {
 		c, err := l.open.Few(ref.Field, rows)
 		l.count()
 		if err == nil {
-			c, err = l.resolve(ref, c, nil)
+			c, err = l.visible(ref, c, rows, nil)
 		}
 		return c, l.damage(err)
 	}
@@ -120,13 +122,29 @@ func (l *lazyRun) decode(ref ColumnRef) (*vector.Column, error) {
 		if err != nil {
 			return nil, err
 		}
-		return l.resolve(ref, c, l.sel)
+		return l.visible(ref, c, nil, l.sel)
 	}
 	c, err := l.open.Column(ref.Field)
 	if err != nil {
 		return nil, err
 	}
-	return l.resolve(ref, c, l.sel)
+	return l.visible(ref, c, nil, l.sel)
+}
+
+// visible gives a column of some rows, or of all, without expired payloads and
+// with the texts that are outside of those selected.
+func (l *lazyRun) visible(ref ColumnRef, c *vector.Column, rows, sel []int32) (*vector.Column, error) {
+	if l.scan.table.offload[ref.Field] == nil {
+		return c, nil
+	}
+	lost, err := l.lostPayloads(rows)
+	if err != nil {
+		return nil, err
+	}
+	if lost != nil {
+		c = l.scan.table.withoutPayloads(ref, c, lost)
+	}
+	return l.resolve(ref, c, sel)
 }
 
 // resolve gives a column as it was asked for, with the texts that are outside
@@ -135,14 +153,12 @@ func (l *lazyRun) resolve(ref ColumnRef, c *vector.Column, sel []int32) (*vector
 	o := l.scan.table.offload[ref.Field]
 	blobs := l.scan.view.db.blobs
 	switch {
-	case o == nil || ref.Stored:
+	case ref.Stored:
 		return c, nil
 	case ref.Digest:
 		return storedDigests(c, o.Limit)
 	case c.Kind == vector.Map:
 		return blobs.resolveAttributes(c, sel)
-	case ref.Key != "" && !o.Key(ref.Key):
-		return c, nil
 	}
-	return blobs.resolve(c, sel)
+	return blobs.resolve(c, sel, o)
 }

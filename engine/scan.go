@@ -15,19 +15,20 @@ var ErrNoTable = errors.New("engine: no such table")
 // A Scan gives the live rows of a table once, in no order, to any number of
 // readers. Of rows that its filters exclude it leaves out only some.
 type Scan struct {
-	view    *View // kept, so that its blocks are
-	table   *table
-	columns []ColumnRef
-	ids     *idSet // trace ids to look up; nil: no look-up
-	since   int64  // the least time of a row
-	mem     []*memBatch
-	runs    []run
-	blocks  int64 // of the table
-	chunks  int64
-	parts   int64
-	opened  int64            // parts of which a chunk is to be read
-	pruned  map[string]int64 // blocks and chunks, by reason
-	skip    func(error)      // nil: damage ends the scan
+	view     *View // kept, so that its blocks are
+	table    *table
+	columns  []ColumnRef
+	ids      *idSet // trace ids to look up; nil: no look-up
+	since    int64  // the least time of a row
+	payloads int64  // the least time of a row that has its payloads
+	mem      []*memBatch
+	runs     []run
+	blocks   int64 // of the table
+	chunks   int64
+	parts    int64
+	opened   int64            // parts of which a chunk is to be read
+	pruned   map[string]int64 // blocks and chunks, by reason
+	skip     func(error)      // nil: damage ends the scan
 
 	next       atomic.Int64 // of the runs, newest first, then of the memtable
 	rows       atomic.Int64
@@ -52,7 +53,7 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	if v.db.opts.faults.skipsDamage {
 		r.Skip = func(error) {}
 	}
-	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, since: leastTime(r.Since), skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
+	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, since: leastTime(r.Since), payloads: leastTime(r.PayloadsSince), skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
 	for i := len(tv.blocks) - 1; i >= 0; i-- {
 		b := tv.blocks[i]
 		switch reason := prune(filters, b.meta); {
@@ -206,6 +207,11 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 			return &vector.Column{Kind: vector.Int64, Len: len(numbers), Ints: numbers}, nil
 		}
 		c := m.rows.Cols[ref.Field]
+		if m.minTime < s.payloads {
+			times := m.rows.Cols[s.table.time].Ints
+			whole := ColumnRef{Field: ref.Field, Digest: ref.Digest}
+			c = s.table.withoutPayloads(whole, c, func(row int) bool { return times[row] < s.payloads })
+		}
 		switch {
 		case ref.Key != "":
 			return c.Attrs.KeyColumn(ref.Key, m.rows.N), nil

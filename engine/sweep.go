@@ -20,7 +20,8 @@ const sweepEvery = 6 * time.Hour
 // and no part of the newest view referred to it Options.BlobGrace ago, no older
 // view than that one is held any more, and no flush since then has taken it out
 // of its rows again. Times are those of the process: a clock that is set decides
-// nothing.
+// nothing. In the same way a text gives way to a mark to which only blocks and
+// parts refer that have expired payloads alone.
 type sweeper struct {
 	last   time.Time              // of the last sweep
 	unused map[[32]byte]unusedRef // texts that nothing refers to, since when
@@ -32,10 +33,12 @@ type sweeper struct {
 type unusedRef struct {
 	since time.Time
 	view  uint64 // number of the view of which nothing refers to it
+	mark  bool   // expired payloads do
 }
 
 // SweepBlobs deletes the texts outside the rows that nothing has referred to for
-// Options.BlobGrace, and says how many that were, with their bytes.
+// Options.BlobGrace but rows that have lost their payloads, and says how many
+// that were, with their bytes.
 func (db *DB) SweepBlobs(ctx context.Context) (removed int, bytes int64, err error) {
 	err = db.compactWorker.do(ctx, func(ctx context.Context) error {
 		removed, bytes, err = db.sweep(ctx)
@@ -49,7 +52,9 @@ func (db *DB) sweep(ctx context.Context) (removed int, bytes int64, err error) {
 	defer func() { job.end(err) }()
 	s := &db.sweeper
 	s.last = time.Now()
+	var cutoffs []int64
 	if err := db.onFlusher(ctx, func() error {
+		cutoffs = db.payloadCutoffs(db.believedNow())
 		s.taken = make(map[[32]byte]bool)
 		return nil
 	}); err != nil {
@@ -63,7 +68,7 @@ func (db *DB) sweep(ctx context.Context) (removed int, bytes int64, err error) {
 	}()
 	v := db.View()
 	number := v.number
-	used, err := db.references(ctx, v)
+	used, expired, err := db.references(ctx, v, cutoffs)
 	v.Release()
 	if err != nil {
 		return 0, 0, fmt.Errorf("look for references: %w", err)
@@ -72,7 +77,7 @@ func (db *DB) sweep(ctx context.Context) (removed int, bytes int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	doomed := s.doomed(stored, used, number, db.oldestView(), db.opts.BlobGrace)
+	doomed := s.doomed(stored, used, expired, number, db.oldestView(), db.opts.BlobGrace)
 	if len(doomed) == 0 {
 		return 0, 0, nil
 	}
@@ -88,19 +93,21 @@ func (db *DB) sweep(ctx context.Context) (removed int, bytes int64, err error) {
 }
 
 // doomed gives the texts to delete, and notes those that have become unused.
-func (s *sweeper) doomed(stored map[[32]byte]int64, used map[[32]byte]bool, view, oldest uint64, grace time.Duration) map[[32]byte]int64 {
-	out := make(map[[32]byte]int64)
+func (s *sweeper) doomed(stored map[[32]byte]storedText, used, expired map[[32]byte]bool, view, oldest uint64, grace time.Duration) map[[32]byte]storedText {
+	out := make(map[[32]byte]storedText)
 	unused := make(map[[32]byte]unusedRef)
-	for hash, size := range stored {
-		if used[hash] {
+	for hash, text := range stored {
+		mark := expired[hash]
+		if used[hash] || mark && text.marked {
 			continue
 		}
 		ref, ok := s.unused[hash]
-		if !ok {
-			ref = unusedRef{time.Now(), view}
+		if !ok || ref.mark != mark {
+			ref = unusedRef{time.Now(), view, mark}
 		}
 		if unused[hash] = ref; time.Since(ref.since) >= grace && ref.view <= oldest {
-			out[hash] = size
+			text.marked = mark
+			out[hash] = text
 		}
 	}
 	s.unused = unused
@@ -110,23 +117,25 @@ func (s *sweeper) doomed(stored map[[32]byte]int64, used map[[32]byte]bool, view
 // deleteTexts deletes texts, but those that a flush has taken since the sweep
 // began. It runs on the flusher's goroutine. Once a batch has failed nothing is
 // deleted: what it referred to is in no view, but may be on the disk.
-func (db *DB) deleteTexts(doomed map[[32]byte]int64) (removed int, bytes int64, err error) {
+func (db *DB) deleteTexts(doomed map[[32]byte]storedText) (removed int, bytes int64, err error) {
 	if err := db.Err(); err != nil {
 		return 0, 0, err
 	}
 	s := &db.sweeper
 	var writes []hot.Write
-	for hash, size := range doomed {
+	var files [][32]byte // to delete once the hot store says so
+	for hash, text := range doomed {
 		if s.taken[hash] && !db.opts.faults.sweepAnyway {
 			delete(s.unused, hash)
 			continue
 		}
-		writes = append(writes, hot.Write{Key: layout.BlobKey(hash)})
-		if err := db.blobs.files.Delete(hash); err != nil {
-			return 0, 0, err
+		w := hot.Write{Key: layout.BlobKey(hash)}
+		if text.marked {
+			w.Value = []byte(layout.ExpiredText(hash))
 		}
+		writes, files = append(writes, w), append(files, hash)
 		delete(s.unused, hash)
-		removed, bytes = removed+1, bytes+size
+		removed, bytes = removed+1, bytes+text.size
 	}
 	if len(writes) == 0 {
 		return 0, 0, nil
@@ -135,15 +144,21 @@ func (db *DB) deleteTexts(doomed map[[32]byte]int64) (removed int, bytes int64, 
 		db.fail(err)
 		return 0, 0, db.Err()
 	}
+	for _, hash := range files {
+		if err := db.blobs.files.Delete(hash); err != nil {
+			return 0, 0, err
+		}
+	}
 	return removed, bytes, nil
 }
 
-// references gives the texts that the blocks and parts of a view refer to.
-func (db *DB) references(ctx context.Context, v *View) (map[[32]byte]bool, error) {
+// references gives the texts that the blocks and parts of a view refer to, those
+// apart whose rows are all before the cutoff of their table.
+func (db *DB) references(ctx context.Context, v *View, cutoffs []int64) (used, expired map[[32]byte]bool, err error) {
 	s := &db.sweeper
-	used := make(map[[32]byte]bool)
+	used, expired = make(map[[32]byte]bool), make(map[[32]byte]bool)
 	known := make(map[any][][32]byte)
-	note := func(key any, read func(fn func(stored string) error) error) error {
+	note := func(in map[[32]byte]bool, key any, read func(fn func(stored string) error) error) error {
 		list, ok := s.known[key]
 		if !ok {
 			seen := make(map[[32]byte]bool)
@@ -160,7 +175,7 @@ func (db *DB) references(ctx context.Context, v *View) (map[[32]byte]bool, error
 		}
 		known[key] = list
 		for _, hash := range list {
-			used[hash] = true
+			in[hash] = true
 		}
 		return ctx.Err()
 	}
@@ -168,8 +183,14 @@ func (db *DB) references(ctx context.Context, v *View) (map[[32]byte]bool, error
 		if len(t.offload) == 0 {
 			continue
 		}
+		among := func(maxTime int64) map[[32]byte]bool {
+			if cutoffs[i] != 0 && maxTime < cutoffs[i] {
+				return expired
+			}
+			return used
+		}
 		for _, ref := range v.tables[i].blocks {
-			err := note(ref.meta, func(fn func(string) error) error {
+			err := note(among(ref.meta.MaxTime), ref.meta, func(fn func(string) error) error {
 				b, err := readBlock(db.hot, t, ref.meta)
 				if err != nil {
 					return err
@@ -177,18 +198,18 @@ func (db *DB) references(ctx context.Context, v *View) (map[[32]byte]bool, error
 				return t.outsideTexts(b, fn)
 			})
 			if err != nil {
-				return nil, blockError(t, ref.meta, err)
+				return nil, nil, blockError(t, ref.meta, err)
 			}
 		}
 		for _, ref := range v.tables[i].parts {
-			err := note(ref.meta, func(fn func(string) error) error { return db.partReferences(t, ref.meta, fn) })
+			err := note(among(ref.meta.MaxTime), ref.meta, func(fn func(string) error) error { return db.partReferences(t, ref.meta, fn) })
 			if err != nil {
-				return nil, partError(t, ref.meta, err)
+				return nil, nil, partError(t, ref.meta, err)
 			}
 		}
 	}
 	s.known = known
-	return used, nil
+	return used, expired, nil
 }
 
 func (db *DB) partReferences(t *table, m *layout.PartMeta, fn func(stored string) error) error {
@@ -204,13 +225,20 @@ func (db *DB) partReferences(t *table, m *layout.PartMeta, fn func(stored string
 	return nil
 }
 
-// stored lists all texts with their bytes.
-func (b *blobs) stored() (map[[32]byte]int64, error) {
-	out := make(map[[32]byte]int64)
+// A storedText is a text outside the rows, or its mark alone.
+type storedText struct {
+	size   int64
+	marked bool // expired
+}
+
+// stored lists all texts.
+func (b *blobs) stored() (map[[32]byte]storedText, error) {
+	out := make(map[[32]byte]storedText)
 	lower, upper := layout.KindRange(layout.BlobKind)
 	err := b.hot.Each(lower, upper, func(key, text []byte) error {
 		if len(key) == 33 {
-			out[[32]byte(key[1:])] = int64(len(text))
+			hash := [32]byte(key[1:])
+			out[hash] = storedText{int64(len(text)), string(text) == layout.ExpiredText(hash)}
 		}
 		return nil
 	})
@@ -218,7 +246,7 @@ func (b *blobs) stored() (map[[32]byte]int64, error) {
 		return nil, hotError(err)
 	}
 	return out, b.files.Each(func(hash [32]byte, size int64) error {
-		out[hash] = max(out[hash], size)
+		out[hash] = storedText{size: max(out[hash].size, size)}
 		return nil
 	})
 }

@@ -92,7 +92,7 @@ func TestSweepGrace(t *testing.T) {
 		}
 	}
 	for hash, ref := range db.sweeper.unused {
-		db.sweeper.unused[hash] = unusedRef{ref.since.Add(-2 * time.Hour), ref.view}
+		db.sweeper.unused[hash] = unusedRef{ref.since.Add(-2 * time.Hour), ref.view, ref.mark}
 	}
 	if n := mustSweep(t, db); n != 1 {
 		t.Fatalf("%d texts are deleted after the grace period", n)

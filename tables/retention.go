@@ -15,11 +15,21 @@ import (
 func (t *telemetry) since(s *Snapshot, env *expr.Env) int64 { return s.since(t.rel.Name, env) }
 
 func (s *Snapshot) since(table string, env *expr.Env) int64 {
-	moment := env.Statement
+	return s.tx.store.db.Cutoff(table, s.moment(env))
+}
+
+// payloadsSince gives in the same way the time before which no row has its
+// payloads.
+func (s *Snapshot) payloadsSince(table string, env *expr.Env) int64 {
+	return s.tx.store.db.PayloadCutoff(table, s.moment(env))
+}
+
+// moment is when the statement's view is of, in ns since 1970.
+func (s *Snapshot) moment(env *expr.Env) int64 {
 	if s.tx.repeatable {
-		moment = env.Now
+		return pgtypes.UnixNanosFromMicros(env.Now)
 	}
-	return s.tx.store.db.Cutoff(table, pgtypes.UnixNanosFromMicros(moment))
+	return pgtypes.UnixNanosFromMicros(env.Statement)
 }
 
 // notExpired refuses to write rows that have expired when they arrive, at a

@@ -74,7 +74,7 @@ func Specs() []engine.TableSpec {
 			Order: []string{"trace_id", "start_time_unix_nano"}, Relative: map[string]string{"end_time_unix_nano": "duration_ns"}, Documents: documents,
 			Offload: []engine.Offload{
 				{Field: "attributes", Limit: maxPayloadBytes, Key: otlp.LLMPayload},
-				{Field: "events", Limit: maxPayloadBytes, Text: otlp.LLMPayloadEvents},
+				{Field: "events", Limit: maxPayloadBytes, Text: otlp.LLMPayloadEvents, Gone: "[]"},
 			},
 		},
 		{

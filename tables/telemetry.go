@@ -79,13 +79,13 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	for _, ref := range req.Columns {
 		p.plan(ref)
 	}
-	since := t.since(snap, req.Env)
+	since, payloads := t.since(snap, req.Env), snap.payloadsSince(t.rel.Name, req.Env)
 	gone, number := deletedFrom(snap.writes, t), 0
 	if gone != nil {
 		number = p.need(engine.ColumnRef{Field: engine.RowNumber})
 	}
 	scan, err := snap.View.Scan(engine.ScanRequest{
-		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Since: since, Skip: skipCorrupt(req.Env),
+		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Since: since, PayloadsSince: payloads, Skip: skipCorrupt(req.Env),
 	})
 	if err != nil {
 		return nil, storageError(err)

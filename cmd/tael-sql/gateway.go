@@ -135,7 +135,7 @@ func engineOptions(c *config, log *slog.Logger) engine.Options {
 		ballast = -1 // none; the engine takes 0 for its default
 	}
 	return engine.Options{
-		Cold: c.cold, Retention: c.Retention.tables(),
+		Cold: c.cold, Retention: c.Retention.tables(), Payloads: c.Retention.payloads(),
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: c.Retention.items().Rows, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,

@@ -66,6 +66,11 @@ func (r *retention) tables() map[string]time.Duration {
 	return map[string]time.Duration{"spans": r.keep["spans"], "logs": r.keep["logs"], "metrics": r.keep["metrics"]}
 }
 
+// payloads gives how long the payloads of rows of each stored table are kept.
+func (r *retention) payloads() map[string]time.Duration {
+	return map[string]time.Duration{"spans": r.keep["payloads"]}
+}
+
 // items gives the same by signals, for the one decoder of requests.
 func (r *retention) items() otlp.Retention {
 	return otlp.Retention{record.Traces: r.keep["spans"], record.Logs: r.keep["logs"], record.Metrics: r.keep["metrics"]}

@@ -66,3 +66,9 @@ func ParseStored(stored string) (text string, ref Reference, outside bool, err e
 func LostText(hash [32]byte) string {
 	return "[lost: a text with the SHA-256 " + hex.EncodeToString(hash[:]) + "]"
 }
+
+// ExpiredText stands in the hot store under the hash of a text that retention
+// has taken away. What refers to it reads nothing.
+func ExpiredText(hash [32]byte) string {
+	return "[expired: a text with the SHA-256 " + hex.EncodeToString(hash[:]) + "]"
+}

@@ -96,8 +96,11 @@ var (
 )
 
 // LLMPayload says whether an attribute of a span is payload of a call to a model
-// or a tool.
+// or a tool: not whose a message is, nor why an answer ended.
 func LLMPayload(key string) bool {
+	if strings.HasSuffix(key, "role") || strings.HasSuffix(key, "finish_reason") {
+		return false
+	}
 	return isMessages(key) || slices.Contains(payloadKeys, key) ||
 		slices.ContainsFunc(payloadPrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
