@@ -84,6 +84,13 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	if gone != nil {
 		number = p.need(engine.ColumnRef{Field: engine.RowNumber})
 	}
+	own := &ownReader{projection: p, since: since}
+	var newer versions
+	own.rows, own.numbers, newer = t.ownRows(snap.writes, gone)
+	var key keyPlaces
+	if newer != nil {
+		key = p.needKey()
+	}
 	scan, err := snap.View.Scan(engine.ScanRequest{
 		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Since: since, PayloadsSince: payloads, Skip: skipCorrupt(req.Env),
 	})
@@ -104,15 +111,12 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 		if gone != nil {
 			in = &withoutDeleted{in, gone, number}
 		}
+		if newer != nil {
+			in = &withoutReplaced{in, newer, key}
+		}
 		readers[i] = &telemetryReader{in: in, projection: p, done: done}
 	}
 	observe(req.Stats, scan)
-	own := &ownReader{projection: p, since: since}
-	for i, w := range snap.writes {
-		if w.telemetry == t && w.decoded != nil && !gone[ownNumber(i)] {
-			own.rows, own.numbers = append(own.rows, w.decoded), append(own.numbers, ownNumber(i))
-		}
-	}
 	if len(own.rows) > 0 {
 		readers = append(readers, own)
 	}
