@@ -48,5 +48,9 @@ func (s *Store) applyRetention(ctx context.Context) ([][]any, error) {
 	for _, t := range Specs() {
 		rows = append(rows, []any{t.Schema.Name, dropped[t.Schema.Name]})
 	}
-	return rows, storageError(err)
+	if err != nil || s.keepComments == 0 {
+		return rows, storageError(err)
+	}
+	deleted, err := s.expireComments(ctx)
+	return append(rows, []any{"comments", deleted}), commitError(err)
 }

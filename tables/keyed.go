@@ -71,8 +71,12 @@ func (t *keyed) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Read
 		kinds[i] = expr.KindOf(t.rel.Columns[ref.Index].Type.OID)
 	}
 	next, stop := iter.Pull2(t.rows(s, t.wanted(req.Filters)))
+	hidden := t.hidden(s, req.Env)
 	source := func(context.Context) ([]any, error) {
 		row, err, ok := next()
+		for ok && err == nil && hidden != nil && hidden(row) {
+			row, err, ok = next()
+		}
 		if err != nil || !ok {
 			return nil, err
 		}

@@ -130,7 +130,7 @@ var keyedTables = []struct {
 	id   uint8
 	key  []string
 }{
-	{commentsOID, "comments", 1, []string{"id"}},
+	{commentsOID, "comments", commentsID, []string{"id"}},
 	{llmPricesOID, "llm_prices", 2, []string{"provider", "model_pattern", "valid_from"}},
 }
 

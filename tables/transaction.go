@@ -16,6 +16,9 @@ import (
 type Store struct {
 	db    *engine.DB
 	locks *locks
+
+	keepComments time.Duration // 0: for ever
+	comments     *keyed        // nil if that has not been set
 }
 
 // NewStore makes a store.

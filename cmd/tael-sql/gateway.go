@@ -73,9 +73,11 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	}
 	cat := catalog.New(database, user)
 	tables.Register(cat)
+	store := tables.NewStore(g.db)
+	store.KeepComments(c.Retention.keep["comments"])
 	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
 		Catalog: cat, Database: database, User: user,
-		Store: tables.NewStore(g.db), Checkpoint: g.db.Checkpoint, Backup: g.backup,
+		Store: store, Checkpoint: g.db.Checkpoint, Backup: g.backup,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
 	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
 	g.otlp = ingest.NewServer(g.db, ingest.Options{

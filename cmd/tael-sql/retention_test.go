@@ -34,8 +34,10 @@ func TestRetention(t *testing.T) {
 	} {
 		write(sql)
 	}
+	write(`INSERT INTO comments (trace_id, body, created_at) VALUES ('aa', 'old', now() - interval '2 days'), ('aa', 'new', now())`)
 	stopGateway(t, g, dir)
 	t.Setenv("TAEL_SQL_RETENTION_SPANS", "2d")
+	t.Setenv("TAEL_SQL_RETENTION_COMMENTS", "1d")
 	t.Setenv("TAEL_SQL_RETENTION_METRICS", "48h")
 	g = testGateway(t, dir)
 	conn = connect(t, g)
@@ -69,9 +71,14 @@ func TestRetention(t *testing.T) {
 		t.Errorf("EXPLAIN names no retention: %q, %v", lines, err)
 	}
 	var dropped int64
-	err = conn.QueryRow(ctx, "SELECT rows_dropped FROM tael_apply_retention() WHERE relation = 'metrics'").Scan(&dropped)
-	if err != nil || dropped != 1 {
-		t.Errorf("retention dropped %d rows, %v, want 1", dropped, err)
+	err = conn.QueryRow(ctx, "SELECT sum(rows_dropped)::int8 FROM tael_apply_retention() WHERE relation IN ('metrics', 'comments')").Scan(&dropped)
+	if err != nil || dropped != 2 {
+		t.Errorf("retention dropped %d rows, %v, want 2", dropped, err)
+	}
+	if got := ask(conn, `SELECT body FROM comments;
+		SELECT rows_dropped FROM tael_apply_retention() WHERE relation = 'comments'; SELECT body FROM comments`); got !=
+		"body\nnew\nSELECT 1\nrows_dropped\n0\nSELECT 1\nbody\nnew\nSELECT 1\n" {
+		t.Errorf("comments:\n%s", got)
 	}
 	_, err = conn.Exec(ctx, "INSERT INTO metrics (timestamp, service, name, metric_type, otel_type, value) VALUES (now() - interval '3 days', 'shop', 'late', 'gauge', 'gauge', 1)")
 	if bad, ok := errors.AsType[*pgconn.PgError](err); !ok || bad.Code != "22008" {
