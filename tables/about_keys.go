@@ -90,8 +90,12 @@ func attributeKeyRows(snap *Snapshot, env *expr.Env) ([][]any, error) {
 		for _, name := range digest.Names() {
 			field, key, _ := strings.Cut(name, "\x00")
 			a := digest.Attributes[name]
+			examples := a.Examples
+			if levels[field] == "span" && otlp.LLMPayload(key) {
+				examples = nil // payload may expire before its rows, of which the digest is
+			}
 			rows = append(rows, []any{
-				signal.schema.Name, levels[field], key, typeNames(a.Tags), a.Rows, a.Values.Estimate(), exampleTexts(a.Examples),
+				signal.schema.Name, levels[field], key, typeNames(a.Tags), a.Rows, a.Values.Estimate(), exampleTexts(examples),
 			})
 		}
 	}

@@ -109,6 +109,7 @@ func TestPayloadRetention(t *testing.T) {
 		"SELECT string_agg(right(span_id, 1), ',' ORDER BY span_id) FROM spans WHERE events = '[]'":                                         "1,2",
 		"SELECT string_agg(right(span_id, 1), ',' ORDER BY span_id) FROM spans WHERE llm::text LIKE '%secret%'":                             "3,4",
 		"SELECT string_agg(right(span_id, 1), ',' ORDER BY span_id) FROM llm_spans WHERE prompt LIKE 'secret%'":                             "3,4",
+		"SELECT count(*) FROM attribute_keys WHERE examples::text LIKE '%secret%'":                                                          "0",
 		"SELECT count(*) FROM span_events":                                                                        "2",
 		"SELECT sum(input_tokens) FROM llm_spans":                                                                 "28",
 		"SELECT string_agg(finish_reason, ',') FROM llm_spans":                                                    "stop,stop,stop,stop",
