@@ -416,7 +416,7 @@ func crash(seed uint64, b plantedBug, stop func(visited int) bool) (visited int,
 // is lost, nothing is there twice, what was visible stays.
 func TestCrash(t *testing.T) {
 	seed := newSeed(t)
-	visited, err := crash(seed, plantedBug{}, func(visited int) bool { return visited >= 400 })
+	visited, err := crash(seed, plantedBug{}, func(visited int) bool { return visited >= 120 })
 	if err != nil {
 		t.Fatalf("after %d crash points: %v", visited, err)
 	}

@@ -26,7 +26,7 @@ import (
 func TestIOError(t *testing.T) {
 	seed := newSeed(t)
 	failed, stopped := 0, 0
-	for round := 0; round < 150; round++ {
+	for round := 0; round < 60; round++ {
 		rng := rand.New(rand.NewPCG(seed, uint64(round)))
 		mem := vfs.NewMem()
 		var countdown atomic.Int64

@@ -193,7 +193,7 @@ func keptSeeds(t *testing.T, method string) (seeds []uint64) {
 func TestFaultsInShort(t *testing.T) {
 	seed := newSeed(t)
 	for _, m := range faultMethods() {
-		points := map[string]int{"operations": 150, "fsync": 40, "flips": 100, "wal-flips": 60}[m.name]
+		points := map[string]int{"operations": 40, "fsync": 16, "flips": 40, "wal-flips": 20}[m.name]
 		if points == 0 {
 			continue
 		}
