@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,10 +86,18 @@ func (s *script) expiry(d *datadriven.TestData) string {
 // noticed.
 func TestRetentionCrash(t *testing.T) {
 	for _, bug := range []bool{false, true} {
+		var mu sync.Mutex // guards what take uses: the store writes from several goroutines
 		var mem *vfs.MemFS
 		var clones []*vfs.MemFS
 		rng := rand.New(rand.NewPCG(newSeed(t), 0))
+		arm := func(disk *vfs.MemFS) {
+			mu.Lock()
+			defer mu.Unlock()
+			mem = disk
+		}
 		take := func() {
+			mu.Lock()
+			defer mu.Unlock()
 			if mem != nil {
 				clones = append(clones, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(3) * 50, RNG: rng}))
 			}
@@ -100,8 +110,9 @@ func TestRetentionCrash(t *testing.T) {
 			return nil
 		})))
 		o.faults.dropBeforeCommit = bug
-		minute := arrivalMinute
-		o.Now = func() time.Time { return time.Unix(0, minuteNanos(minute)) }
+		var minute atomic.Int64
+		minute.Store(arrivalMinute)
+		o.Now = func() time.Time { return time.Unix(0, minuteNanos(int(minute.Load()))) }
 		o.Retention = map[string]time.Duration{"spans": time.Hour}
 		db := mustOpen(t, o)
 		mustAppend(t, db, record.Traces, "a 1 570 part 1\na 2 571 part 1\n")
@@ -113,18 +124,19 @@ func TestRetentionCrash(t *testing.T) {
 		mustCheckpoint(t, db)
 		mustAppend(t, db, record.Traces, "c 1 600 stays 1\n")
 		mustCheckpoint(t, db)
-		minute = 640
-		mem = disk
+		minute.Store(640)
+		arm(disk)
 		dropped, err := db.ApplyRetention(context.Background())
 		if err != nil || len(dropped) != 1 || dropped[0].Rows != 3 {
 			t.Fatalf("dropped %v, %v", dropped, err)
 		}
 		take()
-		mem = nil
+		arm(nil)
 		if err := db.shutdown(false); err != nil {
 			t.Fatal(err)
 		}
-		minute, o.faults = arrivalMinute, faults{}
+		minute.Store(arrivalMinute)
+		o.faults = faults{}
 		before, after, caught := 0, 0, 0
 		for _, fs := range clones {
 			o.FS = fs

@@ -82,12 +82,14 @@ func TestClean(t *testing.T) {
 	if err := s.Put([]Content{content("left")}); !errors.Is(err, errorfs.ErrInjected) {
 		t.Fatalf("put: %v", err)
 	}
-	f, err := mem.Create("blobs/tmp/notes.txt", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"notes.txt", "7"} { // the second as a crash leaves it
+		f, err := mem.Create("blobs/tmp/"+name, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if names, err := mem.List("blobs/tmp"); err != nil || len(names) != 2 {
 		t.Fatalf("%q %v", names, err)
