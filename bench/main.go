@@ -34,6 +34,7 @@ type options struct {
 	alone   bool
 	cold    bool
 	profile string
+	days    int
 }
 
 func main() {
@@ -49,6 +50,7 @@ func main() {
 	flag.BoolVar(&o.alone, "alone", false, "run without DuckDB: times of the engine, nothing compared")
 	flag.BoolVar(&o.cold, "cold", true, "ask again with all rows in parts, also of DuckDB over the same Parquet files")
 	flag.StringVar(&o.profile, "cpuprofile", "", "file for a profile of look-ups and queries")
+	flag.IntVar(&o.days, "days", 0, "measure the store instead, with the spans of so many days")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -69,6 +71,9 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(folder) }()
+	}
+	if o.days > 0 {
+		return storage(ctx, o, folder)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "hot")); err != nil {
 		if err := ingestAll(ctx, o, data, folder); err != nil {

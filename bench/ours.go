@@ -28,8 +28,8 @@ type ours struct {
 	workers int
 }
 
-func openOurs(dir string, workers int) (*ours, error) {
-	db, err := engine.Open(dir, engine.Options{
+func openOurs(dir string, workers int, changes ...func(*engine.Options)) (*ours, error) {
+	options := engine.Options{
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(),
 		Decode: func(h record.Header, body []byte) (*vector.Rows, int, error) {
 			d, err := otlp.Decode(h, body)
@@ -38,7 +38,11 @@ func openOurs(dir string, workers int) (*ours, error) {
 			}
 			return d.Rows, d.Items, nil
 		},
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	db, err := engine.Open(dir, options)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/tael-sql/tael-sql/engine/object"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal"
-	"github.com/tael-sql/tael-sql/wal/record"
 )
 
 // recover opens the parts of the folder and builds the first view.
@@ -245,124 +243,6 @@ func (db *DB) deleteOrphans(m *manifest) error {
 	}
 	db.opts.Logger.Info("deleting blocks that a merge replaced before a crash", "blocks", len(m.orphans))
 	return db.hot.Commit(writes)
-}
-
-// replay applies the records that are in no block: to each table those beyond
-// its own applied LSN. A memtable that grows too large is flushed on the way.
-func (db *DB) replay(m *manifest) error {
-	applied := m.applied()
-	from, last := applied+1, db.wal.LastLSN()
-	if last < applied {
-		return fmt.Errorf("%w: the WAL ends at record %d, blocks hold records up to %d", ErrCorrupt, last, applied)
-	}
-	if db.opts.faults.replaySkips {
-		from++
-	}
-	if db.opts.faults.replayAgain {
-		from = min(from, db.wal.FirstLSN())
-	}
-	if last < from {
-		return nil
-	}
-	start := time.Now()
-	next := from
-	err := db.wal.Replay(from, func(h record.Header, payload []byte) error {
-		if h.LSN != next {
-			return fmt.Errorf("%w: record %d follows record %d", ErrCorrupt, h.LSN, next-1)
-		}
-		next++
-		e, err := db.replayed(h, payload, m)
-		if err != nil {
-			return err
-		}
-		db.requests.written(h)
-		return db.replayEntry(e)
-	})
-	if err != nil {
-		return walError(err)
-	}
-	db.events.ReplayEnd(ReplayInfo{Records: int(db.counters.replayed.Load()), From: from, To: last, Took: time.Since(start)})
-	return walError(db.wal.Recycle(db.flushedLSN.Load() + 1))
-}
-
-// replayed decodes a record, without what blocks hold of it already.
-func (db *DB) replayed(h record.Header, payload []byte, m *manifest) (*entry, error) {
-	e := &entry{header: h}
-	if h.Type != record.WriteSet {
-		p, err := db.replayedPart(h, payload, m)
-		if p != nil {
-			e.parts = append(e.parts, p)
-		}
-		return e, err
-	}
-	set, err := record.DecodeWriteSet(slices.Clone(payload))
-	if err != nil {
-		return nil, fmt.Errorf("%w: record %d: %w", ErrCorrupt, h.LSN, err)
-	}
-	if h.LSN > m.keyed.AppliedLSN || db.opts.faults.replayAgain {
-		for _, r := range set.Rows {
-			e.keyed = append(e.keyed, keyedVersion{table: r.Table, key: r.Key, value: r.Value, deleted: r.Deleted, lsn: h.LSN})
-		}
-	}
-	for _, d := range db.deletionsOf(set.Deletes) {
-		if (h.LSN > m.tables[d.table.number].state.AppliedLSN || db.opts.faults.replayAgain) && !db.opts.faults.forgetDeletes {
-			e.deletes = append(e.deletes, d)
-		}
-	}
-	for _, r := range set.Requests {
-		part := partHeader(h, r)
-		p, err := db.replayedPart(part, r.Payload, m)
-		if err != nil {
-			return nil, err
-		}
-		if p != nil {
-			e.parts = append(e.parts, p)
-		}
-	}
-	return e, nil
-}
-
-// replayedPart decodes a request; nil if blocks hold it.
-func (db *DB) replayedPart(h record.Header, payload []byte, m *manifest) (*pending, error) {
-	t, ok := db.byType[h.Type]
-	if !ok {
-		return nil, fmt.Errorf("%w: record %d has type %v, which no table takes", ErrCorrupt, h.LSN, h.Type)
-	}
-	if h.LSN <= m.tables[t.number].state.AppliedLSN && !db.opts.faults.replayAgain {
-		return nil, nil
-	}
-	body, err := record.Decompress(h, payload, math.MaxInt32)
-	if err != nil {
-		return nil, fmt.Errorf("%w: record %d: %w", ErrCorrupt, h.LSN, err)
-	}
-	rows, items, err := db.opts.Decode(h, slices.Clone(body)) // the payload is the log's, rows may refer to the body
-	if err != nil {
-		return nil, fmt.Errorf("%w: record %d does not decode: %w", ErrCorrupt, h.LSN, err)
-	}
-	if h.FirstRow != db.nextRow[t.number] && !db.opts.faults.replayAgain && !db.opts.faults.replaySkips {
-		return nil, fmt.Errorf("%w: record %d begins with row %d of %s, not %d", ErrCorrupt, h.LSN, h.FirstRow, t.Schema.Name, db.nextRow[t.number])
-	}
-	db.nextRow[t.number] = h.FirstRow + uint64(items)
-	return &pending{header: h, table: t, rows: rows, items: items}, nil
-}
-
-func (db *DB) replayEntry(e *entry) error {
-	if len(e.parts)+len(e.keyed)+len(e.deletes) == 0 {
-		return nil
-	}
-	if err := db.apply([]*entry{e}); err != nil {
-		return err
-	}
-	db.counters.replayed.Add(1)
-	v := db.view.Load()
-	full := v.keyed.bytes >= db.opts.MaxMemtableBytes
-	for _, tv := range v.tables {
-		full = full || tv.memRows >= db.opts.MaxMemtableRows || tv.memBytes >= db.opts.MaxMemtableBytes
-	}
-	if full {
-		return db.flushBlocks()
-	}
-	return nil
 }
 
 // pickRows lists the rows that are alive and wanted; nil if all are.

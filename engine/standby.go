@@ -55,7 +55,10 @@ func (db *DB) Ship(ctx context.Context, frames []wal.Frame) error {
 			return err
 		}
 		numbers := slices.Clone(db.nextRow)
-		e, err := db.replayed(f.Header, f.Payload, whole)
+		e, err := db.decodeRecord(f.Header, f.Payload, whole)
+		if err == nil {
+			err = db.takeNumbers(e)
+		}
 		if err == nil {
 			e.done = make(chan struct{})
 			err = db.enqueueShipped(e, f)

@@ -1,5 +1,7 @@
 package vector
 
+import "slices"
+
 // Concat makes one run of rows of several of the same schema. Ordinals are not
 // kept: whoever numbers rows does it before.
 func Concat(schema *Schema, parts []*Rows) *Rows {
@@ -92,6 +94,11 @@ func concatStrings(out *Column, cols []*Column, n int) {
 func concatAttrs(cols []*Column, n int) *Attrs {
 	out := &Attrs{Off: make([]uint32, 1, n+1)}
 	keys, strs := newInterner(), newInterner()
+	pairs := 0
+	for _, c := range cols {
+		pairs += len(c.Attrs.Keys)
+	}
+	out.Keys, out.Tags, out.Vals = slices.Grow(out.Keys, pairs), slices.Grow(out.Tags, pairs), slices.Grow(out.Vals, pairs)
 	for _, c := range cols {
 		a := c.Attrs
 		mappedKeys, mappedStrs := keys.all(a.KeyDict), strs.all(a.Strs)
