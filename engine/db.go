@@ -23,7 +23,7 @@ import (
 // the hot store; and the compactor (compact.go), whose long jobs end in a task
 // for the flusher. Close ends them.
 //
-// Lock order: appendMu, then that of requests; stateMu, then viewsMu. None is
+// Lock order: appendMu, then that of requests; stateMu, then that of held. None is
 // held across I/O.
 type DB struct {
 	opts     Options
@@ -64,8 +64,7 @@ type DB struct {
 	stateMu sync.Mutex // orders the publishing of views
 	memKeys []*memKeys // by table
 
-	viewsMu   sync.Mutex
-	liveViews map[uint64]uint64 // number → LSN of the views that somebody holds
+	held *heldViews // has a lock of its own
 
 	// The flusher's own, Open's before it starts.
 	nextBlock []uint64            // by table
@@ -159,7 +158,7 @@ func Open(dir string, o Options) (*DB, error) {
 func newDB(dir string, o Options) *DB {
 	db := &DB{
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newLRU[*layout.BlockMeta, cachedBlock](o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
-		byType: make(map[record.Type]*table), liveViews: make(map[uint64]uint64), keyedOnWay: make(map[string]uint64),
+		byType: make(map[record.Type]*table), held: newHeldViews(), keyedOnWay: make(map[string]uint64),
 		claimed: make(map[*layout.BlockMeta]bool),
 		queue:   make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}

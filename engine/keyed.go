@@ -237,7 +237,7 @@ func (db *DB) storedVersions(table uint8, lower, upper []byte, lsn uint64) iter.
 // of each row in place of those that no view can ask for any more.
 func (db *DB) keyedWrites(frozen *View) ([]hot.Write, error) {
 	var writes []hot.Write
-	oldest := db.oldestLSN()
+	oldest := db.held.oldestLSN()
 	for _, v := range frozen.keyed.newest(frozen.keyed.frozen, func(keyedVersion) bool { return true }) {
 		older, needed, err := db.olderVersions(v, oldest)
 		if err != nil {

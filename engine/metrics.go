@@ -56,9 +56,7 @@ func (db *DB) Metrics() Metrics {
 		Jobs: db.jobs.sums(), Appended: db.counters.appended.Load(),
 		Refused: db.counters.refused.Load(), Repeated: db.counters.repeated.Load(), Replayed: db.counters.replayed.Load(), CorruptRead: db.counters.corrupted.Load(), Skipped: db.counters.skipped.Load(),
 	}
-	db.viewsMu.Lock()
-	m.Views = len(db.liveViews)
-	db.viewsMu.Unlock()
+	m.Views = db.held.count()
 	for i, t := range db.tables {
 		tv := v.tables[i]
 		m.MemBytes += tv.memBytes

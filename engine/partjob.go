@@ -229,7 +229,7 @@ type gonePart struct {
 // deleteGoneParts deletes the files of parts that no view refers to any more.
 // What a crash leaves of them the next Open finds as orphans.
 func (db *DB) deleteGoneParts(ctx context.Context) error {
-	oldest := db.oldestView()
+	oldest := db.held.oldestNumber()
 	var errs []error
 	db.goneParts = slices.DeleteFunc(db.goneParts, func(g gonePart) bool {
 		if g.view > oldest {

@@ -208,7 +208,7 @@ func (db *DB) publishMerge(t *table, blocks []*newBlock, refs []*blockRef, input
 // they have a deletion vector without a manifest entry; by that the next Open
 // finds what a crash left.
 func (db *DB) deleteGone() error {
-	oldest := db.oldestView()
+	oldest := db.held.oldestNumber()
 	var writes []hot.Write
 	keep := db.gone[:0]
 	for _, g := range db.gone {

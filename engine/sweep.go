@@ -77,7 +77,7 @@ func (db *DB) sweep(ctx context.Context) (removed int, bytes int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	doomed := s.doomed(stored, used, expired, number, db.oldestView(), db.opts.BlobGrace)
+	doomed := s.doomed(stored, used, expired, number, db.held.oldestNumber(), db.opts.BlobGrace)
 	if len(doomed) == 0 {
 		return 0, 0, nil
 	}

@@ -75,16 +75,10 @@ func (v *View) acquire() bool {
 func (v *View) Release() {
 	switch n := v.refs.Add(-1); {
 	case n == 0:
-		v.db.forgetView(v.number)
+		v.db.held.forget(v.number)
 	case n < 0:
 		panic("BUG: a view was released twice")
 	}
-}
-
-func (db *DB) forgetView(number uint64) {
-	db.viewsMu.Lock()
-	defer db.viewsMu.Unlock()
-	delete(db.liveViews, number)
 }
 
 // publishLocked makes next the newest view. The caller holds stateMu.
@@ -94,36 +88,12 @@ func (db *DB) publishLocked(next *View) {
 		next.number = old.number + 1
 	}
 	next.refs.Store(1)
-	db.viewsMu.Lock()
-	db.liveViews[next.number] = next.lsn
-	db.viewsMu.Unlock()
-	runtime.AddCleanup(next, db.forgetView, next.number)
+	db.held.add(next.number, next.lsn)
+	runtime.AddCleanup(next, db.held.forget, next.number)
 	db.view.Store(next)
 	if old != nil {
 		old.Release()
 	}
-}
-
-// oldestView gives the number of the oldest view that anybody holds.
-func (db *DB) oldestView() uint64 {
-	db.viewsMu.Lock()
-	defer db.viewsMu.Unlock()
-	oldest := uint64(math.MaxUint64)
-	for number := range db.liveViews {
-		oldest = min(oldest, number)
-	}
-	return oldest
-}
-
-// oldestLSN gives the LSN of the oldest view that anybody holds.
-func (db *DB) oldestLSN() uint64 {
-	db.viewsMu.Lock()
-	defer db.viewsMu.Unlock()
-	oldest := uint64(math.MaxUint64)
-	for _, lsn := range db.liveViews {
-		oldest = min(oldest, lsn)
-	}
-	return oldest
 }
 
 // clone makes a state that can be changed: lists are replaced, never written to.
