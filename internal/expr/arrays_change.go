@@ -85,15 +85,25 @@ func arrayPositions(_ *Env, _ *Call, args []any) (any, error) {
 	return pgtypes.NewArray(pgtypes.Int4, places), nil
 }
 
-// maxArrayElems bounds array_fill.
-const maxArrayElems = 1 << 24
+// PostgreSQL's limits (MaxArraySize of 8-byte elements, MAXDIM).
+const (
+	maxArrayElems = 1<<27 - 1
+	maxArrayDims  = 6
+)
 
 // arrayFill makes an array of one value, with the given lengths and, where
 // there is a third argument, lower bounds.
-func arrayFill(_ *Env, call *Call, args []any) (any, error) {
+func arrayFill(env *Env, call *Call, args []any) (any, error) {
 	lengths, ok := args[1].(*pgtypes.Array)
 	if !ok || len(args) > 2 && args[2] == nil {
 		return nil, pgerr.New("22004", "dimension array or low bound array cannot be null")
+	}
+	if dims := len(lengths.Elems); dims > maxArrayDims {
+		return nil, pgerr.New("54000", "number of array dimensions (%d) exceeds the maximum allowed (%d)", dims, maxArrayDims)
+	}
+	if len(args) > 2 && len(args[2].(*pgtypes.Array).Elems) != len(lengths.Elems) {
+		return nil, pgerr.New("2202E", "wrong number of array subscripts").
+			WithDetail("Low bound array has different size than dimensions array.")
 	}
 	out := &pgtypes.Array{Elem: pgtypes.ElemOf(call.Typ.OID)}
 	n := int64(1)
@@ -110,13 +120,17 @@ func arrayFill(_ *Env, call *Call, args []any) (any, error) {
 			}
 			d.Lower = int32(lower)
 		}
-		if n *= size; n > maxArrayElems {
+		if n *= size; size < 0 || n > maxArrayElems {
 			return nil, pgerr.New("54000", "array size exceeds the maximum allowed (%d)", maxArrayElems)
 		}
 		out.Dims = append(out.Dims, d)
 	}
 	if n <= 0 || len(lengths.Elems) == 0 {
 		return &pgtypes.Array{Elem: out.Elem}, nil
+	}
+	const elemBytes = 16 // of an interface
+	if err := env.room(n * elemBytes); err != nil {
+		return nil, err
 	}
 	out.Elems = make([]any, n)
 	for i := range out.Elems {

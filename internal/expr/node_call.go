@@ -88,6 +88,7 @@ func (c *Call) Vec(env *Env, b *vector.Batch) (*vector.Column, error) {
 	}
 	out := newScatter(c.Typ.OID, b.N)
 	var last lastNumeric
+	var made longTexts
 	repeats := one >= 0 && cols[one].Kind == vector.Any && c.Fn.Volatile != Volatile
 rows:
 	for k := range b.Live() {
@@ -110,6 +111,9 @@ rows:
 		}
 		v, err := c.apply(env, args)
 		if err != nil {
+			return nil, err
+		}
+		if err := made.add(env, v); err != nil {
 			return nil, err
 		}
 		out.set(i, v)

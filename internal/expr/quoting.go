@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,13 +109,17 @@ func format(env *Env, call *Call, args []any) (any, error) {
 				return nil, invalidParameter("too few arguments for format()")
 			}
 			if n, isInt := vals[next].(int64); isInt {
-				f.setWidth(n)
+				if err := f.setWidth(n); err != nil {
+					return nil, err
+				}
 			} else if s, isText := vals[next].(string); isText {
 				n, err := strconv.ParseInt(s, 10, 32)
 				if err != nil {
 					return nil, pgerr.New(pgerr.InvalidTextRepresentation, "invalid input syntax for type integer: \"%s\"", s)
 				}
-				f.setWidth(n)
+				if err := f.setWidth(n); err != nil {
+					return nil, err
+				}
 			}
 			next++
 		}
@@ -128,7 +134,15 @@ func format(env *Env, call *Call, args []any) (any, error) {
 			return nil, err
 		}
 		next++
-		padding := strings.Repeat(" ", max(f.width-utf8.RuneCountInString(text), 0))
+		missing := max(f.width-utf8.RuneCountInString(text), 0)
+		if sb.Len()+len(text)+missing > maxText {
+			return nil, pgerr.New("54000", "out of memory").
+				WithDetail("Cannot enlarge string buffer containing %d bytes by %d more bytes.", sb.Len(), missing)
+		}
+		if err := env.room(int64(sb.Len() + len(text) + missing)); err != nil {
+			return nil, err
+		}
+		padding := strings.Repeat(" ", missing)
 		if f.left {
 			sb.WriteString(text + padding)
 		} else {
@@ -170,13 +184,19 @@ type formatSpec struct {
 	width    int
 	left     bool
 	verb     byte
+
+	outOfRange bool // a number of it
 }
 
-func (f *formatSpec) setWidth(n int64) {
+func (f *formatSpec) setWidth(n int64) error {
 	if n < 0 {
 		f.left, n = true, -n
 	}
-	f.width = int(min(n, 1<<20))
+	if n > math.MaxInt32 {
+		return pgerr.New("22003", "number is out of range")
+	}
+	f.width = int(n)
+	return nil
 }
 
 func (f *formatSpec) digits() (int, bool) {
@@ -184,8 +204,9 @@ func (f *formatSpec) digits() (int, bool) {
 	for f.at < len(f.text) && f.text[f.at] >= '0' && f.text[f.at] <= '9' {
 		f.at++
 	}
-	n, err := strconv.Atoi(f.text[start:f.at])
-	return n, err == nil
+	n, err := strconv.ParseInt(f.text[start:f.at], 10, 32)
+	f.outOfRange = f.outOfRange || errors.Is(err, strconv.ErrRange)
+	return int(n), f.at > start
 }
 
 func (f *formatSpec) peek(c byte) bool { return f.at < len(f.text) && f.text[f.at] == c }
@@ -216,7 +237,10 @@ func (f *formatSpec) parse() error {
 			f.at = mark
 		}
 	} else if n, ok := f.digits(); ok {
-		f.width = min(n, 1<<20)
+		f.width = n
+	}
+	if f.outOfRange {
+		return pgerr.New("22003", "number is out of range")
 	}
 	if f.at >= len(f.text) {
 		return invalidParameter("unterminated format() type specifier").
