@@ -38,16 +38,16 @@ type tally struct {
 
 func faultMethods() []faultMethod {
 	return []faultMethod{
-		{"crash", "crash points", 27, func(seed uint64, b plantedBug, stop func(int) bool) (tally, error) {
+		{"crash", "crash points", 13, func(seed uint64, b plantedBug, stop func(int) bool) (tally, error) {
 			points, err := crash(seed, b, stop)
 			return tally{points: points}, err
 		}, false},
-		{"operations", "failed operations", 25, failOperations, true},
-		{"fsync", "failed fsyncs", 8, failSyncs, true},
-		{"flips", "flips in flushed state", 18, flipFlushed, false},
-		{"wal-flips", "flips in unflushed rows", 6, flipUnflushed, false},
-		{"disk-full", "rounds with a full disk", 4, fillSmallDisk, false},
-		{"power", "power cuts", 22, cutPower, false},
+		{"operations", "failed operations", 23, failOperations, true},
+		{"fsync", "failed fsyncs", 6, failSyncs, true},
+		{"flips", "flips in flushed state", 34, flipFlushed, false},
+		{"wal-flips", "flips in unflushed rows", 5, flipUnflushed, false},
+		{"disk-full", "rounds with a full disk", 3, fillSmallDisk, false},
+		{"power", "power cuts", 25, cutPower, false},
 	}
 }
 
