@@ -249,6 +249,11 @@ func (c *compiler) distinct(n *bind.Distinct) (*stage, error) {
 		keys = c.resolveAll(n.On, s.cols)
 		title = "Unique"
 	}
+	if n.On == nil && len(s.readers) > 1 { // first each worker's rows, then what is left of them
+		for i, r := range s.readers {
+			s.readers[i] = exec.Distinct(c.env, r, keys)
+		}
+	}
 	return &stage{
 		readers: []vector.Reader{exec.Distinct(c.env, s.reader(), keys)}, cols: s.cols,
 		step: &Step{Title: title, Rows: max(s.step.Rows/10, 1), Width: s.step.Width, Children: []*Step{s.step}},

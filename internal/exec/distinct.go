@@ -18,6 +18,9 @@ type distinct struct {
 	keys  []expr.Expr
 	seen  *keyTable
 	taken int64
+
+	coder rowCoder
+	met   []bool // by code, in the batch
 }
 
 // Distinct keeps the first row for each combination of key values.
@@ -40,8 +43,19 @@ func (d *distinct) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		sel := make([]int32, 0, 64)
 		before := d.taken
+		coded := d.coder.assign(enc.cols, b)
+		if coded {
+			d.met = append(d.met[:0], make([]bool, d.coder.width)...)
+		}
 		for k := range b.Live() {
 			i := b.Row(k)
+			if coded {
+				if code := d.coder.codes[k]; d.met[code] {
+					continue
+				} else {
+					d.met[code] = true
+				}
+			}
 			key := enc.encode(i)
 			if _, fresh := d.seen.add(key); !fresh {
 				continue

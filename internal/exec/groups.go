@@ -8,13 +8,16 @@ import (
 // groups numbers the groups of an aggregation: equal key values get the same
 // number, in order of first appearance.
 //
-// One or two dictionary columns are numbered densely: the number of a pair of
-// codes is looked up once a batch. Integers use a map of their own. Everything
-// else goes through the full key encoding.
+// Where the rows of a batch have codes, a group is looked up once for each. One
+// integer uses a map of its own. Everything else goes through the full key
+// encoding.
 type groups struct {
 	env   *expr.Env
 	keys  []expr.Expr
 	kinds []vector.Kind
+
+	coder  rowCoder
+	byCode []uint32
 
 	table *keyTable         // of key encodings
 	ids   []uint32          // by number in table
@@ -53,13 +56,10 @@ func (g *groups) assign(b *vector.Batch, ids []uint32) error {
 		return err
 	}
 	switch {
+	case g.coder.assign(enc.cols, b):
+		g.assignCodes(enc, b, ids)
 	case g.ints != nil && enc.cols[0].Kind == vector.Int64:
 		g.assignInts(enc, b, ids)
-	case len(enc.cols) == 1 && enc.cols[0].HasDict():
-		g.assignDict(enc, b, ids)
-	case len(enc.cols) == 2 && enc.cols[0].HasDict() && enc.cols[1].HasDict() &&
-		len(enc.cols[0].Dict)*len(enc.cols[1].Dict) <= 1<<16:
-		g.assignDicts(enc, b, ids)
 	default:
 		for k := range ids {
 			ids[k] = g.lookup(enc, b.Row(k))
@@ -68,93 +68,53 @@ func (g *groups) assign(b *vector.Batch, ids []uint32) error {
 	return nil
 }
 
-func (g *groups) assignInts(enc *keyEncoder, b *vector.Batch, ids []uint32) {
-	col := enc.cols[0]
-	last, lastID, have := int64(0), uint32(0), false
-	for k := range ids {
-		i := b.Row(k)
-		if col.IsNull(i) {
-			if g.null < 0 {
-				g.null = int64(g.add(enc, i))
-			}
-			ids[k] = uint32(g.null)
-			continue
-		}
-		v := col.Ints[i]
-		if have && v == last {
-			ids[k] = lastID
-			continue
-		}
-		id, ok := g.ints[v]
-		if !ok {
-			id = g.add(enc, i)
-			g.ints[v] = id
-			g.bytes += 32
-		}
-		ids[k] = id
-		last, lastID, have = v, id, true
+// assignCodes looks the group of each code up once.
+func (g *groups) assignCodes(enc *keyEncoder, b *vector.Batch, ids []uint32) {
+	if cap(g.byCode) < g.coder.width {
+		g.byCode = make([]uint32, g.coder.width)
 	}
-}
-
-// unassigned marks a dictionary code whose group is not yet known.
-const unassigned = ^uint32(0)
-
-func (g *groups) assignDict(enc *keyEncoder, b *vector.Batch, ids []uint32) {
-	col := enc.cols[0]
-	byCode := make([]uint32, len(col.Dict)+1) // the last is NULL's
-	for i := range byCode {
-		byCode[i] = unassigned
-	}
-	if b.Sel == nil && col.Valid == nil {
-		for i, code := range col.Codes {
-			id := byCode[code]
-			if id == unassigned {
-				id = g.lookup(enc, i)
-				byCode[code] = id
-			}
-			ids[i] = id
-		}
-		return
-	}
-	for k := range ids {
-		i := b.Row(k)
-		code := uint32(len(col.Dict))
-		if !col.IsNull(i) {
-			code = col.Codes[i]
-		}
+	byCode := g.byCode[:g.coder.width]
+	clear(byCode) // 1 + the group
+	for k, code := range g.coder.codes {
 		id := byCode[code]
-		if id == unassigned {
-			id = g.lookup(enc, i)
+		if id == 0 {
+			id = g.find(enc, b.Row(k)) + 1
 			byCode[code] = id
 		}
-		ids[k] = id
+		ids[k] = id - 1
 	}
 }
 
-func (g *groups) assignDicts(enc *keyEncoder, b *vector.Batch, ids []uint32) {
-	c0, c1 := enc.cols[0], enc.cols[1]
-	width := uint32(len(c1.Dict) + 1)
-	byCodes := make([]uint32, (len(c0.Dict)+1)*int(width))
-	for i := range byCodes {
-		byCodes[i] = unassigned
-	}
+func (g *groups) assignInts(enc *keyEncoder, b *vector.Batch, ids []uint32) {
 	for k := range ids {
-		i := b.Row(k)
-		a, z := uint32(len(c0.Dict)), width-1
-		if !c0.IsNull(i) {
-			a = c0.Codes[i]
-		}
-		if !c1.IsNull(i) {
-			z = c1.Codes[i]
-		}
-		at := a*width + z
-		id := byCodes[at]
-		if id == unassigned {
-			id = g.lookup(enc, i)
-			byCodes[at] = id
-		}
-		ids[k] = id
+		ids[k] = g.findInt(enc, b.Row(k))
 	}
+}
+
+// find gives the group of row i.
+func (g *groups) find(enc *keyEncoder, i int) uint32 {
+	if g.ints != nil && enc.cols[0].Kind == vector.Int64 {
+		return g.findInt(enc, i)
+	}
+	return g.lookup(enc, i)
+}
+
+func (g *groups) findInt(enc *keyEncoder, i int) uint32 {
+	col := enc.cols[0]
+	if col.IsNull(i) {
+		if g.null < 0 {
+			g.null = int64(g.add(enc, i))
+		}
+		return uint32(g.null)
+	}
+	v := col.Ints[i]
+	id, ok := g.ints[v]
+	if !ok {
+		id = g.add(enc, i)
+		g.ints[v] = id
+		g.bytes += 32
+	}
+	return id
 }
 
 func (g *groups) lookup(enc *keyEncoder, i int) uint32 {

@@ -32,6 +32,7 @@ func epochBuckets(env *Env, c *Call, b *vector.Batch) (*vector.Column, error) {
 	width := seconds * second
 	var shared any
 	from, to := int64(0), int64(0) // the bucket of shared
+	buckets := make(map[int64]any)
 	for k := range b.Live() {
 		i := b.Row(k)
 		if times.IsNull(i) {
@@ -47,7 +48,11 @@ func epochBuckets(env *Env, c *Call, b *vector.Batch) (*vector.Column, error) {
 			if n >= maxBucket {
 				return nil, nil
 			}
-			shared, from, to = apd.New(n, 0), n*width, (n+1)*width
+			from, to = n*width, (n+1)*width
+			if shared = buckets[n]; shared == nil {
+				shared = apd.New(n, 0)
+				buckets[n] = shared
+			}
 		}
 		out.col.Anys[i] = shared
 	}
@@ -90,19 +95,40 @@ func bucketOf(c *Call) (seconds int64, of Expr) {
 	return seconds, field.Args[1]
 }
 
-// A lastNumeric remembers the numeric that a row-by-row evaluation has just seen:
-// rows that share one share the result.
-type lastNumeric struct {
-	arg    *apd.Decimal
-	result any
+// sharedNumerics remembers the numerics that a row-by-row evaluation has seen in
+// a batch: rows that share one share the result.
+type sharedNumerics struct {
+	arg     *apd.Decimal // of the row before
+	result  any
+	results map[*apd.Decimal]any
 }
 
-// find gives the result for v if it is the numeric of the row before.
-func (r *lastNumeric) find(v any) (result any, ok bool) {
+// maxShared is from how many numerics on only the row before is remembered.
+const maxShared = 1 << 10
+
+// find gives the result for v if it was seen before; if it was not, the next
+// keep is for it.
+func (r *sharedNumerics) find(v any) (result any, ok bool) {
 	d, ok := v.(*apd.Decimal)
-	if !ok || d != r.arg {
-		r.arg = d
+	if !ok {
+		r.arg = nil
 		return nil, false
 	}
-	return r.result, true
+	if d == r.arg {
+		return r.result, true
+	}
+	r.arg = d
+	r.result, ok = r.results[d]
+	return r.result, ok
+}
+
+func (r *sharedNumerics) keep(result any) {
+	r.result = result
+	if r.arg == nil || len(r.results) >= maxShared {
+		return
+	}
+	if r.results == nil {
+		r.results = make(map[*apd.Decimal]any)
+	}
+	r.results[r.arg] = result
 }

@@ -87,7 +87,7 @@ func (c *Call) Vec(env *Env, b *vector.Batch) (*vector.Column, error) {
 		})
 	}
 	out := newScatter(c.Typ.OID, b.N)
-	var last lastNumeric
+	var last sharedNumerics
 	var made longTexts
 	repeats := one >= 0 && cols[one].Kind == vector.Any && c.Fn.Volatile != Volatile
 rows:
@@ -117,7 +117,7 @@ rows:
 			return nil, err
 		}
 		out.set(i, v)
-		last.result = v
+		last.keep(v)
 	}
 	return out.finish(), nil
 }
