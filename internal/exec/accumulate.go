@@ -190,6 +190,7 @@ type collected struct {
 
 type collectedRow struct {
 	group uint32
+	key   int // number in seen, with DISTINCT
 	args  []any
 	order []any
 }
@@ -216,9 +217,11 @@ func (c *collected) add(b *vector.Batch, ids []uint32, _ int) error {
 			}
 			key = binary.LittleEndian.AppendUint32(key[:0], id)
 			key = append(key, enc.encode(i)...)
-			if _, fresh := c.seen.add(key); !fresh {
+			n, fresh := c.seen.add(key)
+			if !fresh {
 				continue
 			}
+			row.key = n
 			c.held += int64(len(key)) + keyCost
 			if countOnly {
 				continue
@@ -240,21 +243,20 @@ func (c *collected) add(b *vector.Batch, ids []uint32, _ int) error {
 
 func (c *collected) merge(other accumulator, ids []uint32, _ int) error {
 	o := other.(*collected)
-	had := c.seen.len() // keys from there on are new
+	numbers := make([]int, o.seen.len()) // of its keys here; -1: not new
 	var k []byte
-	for n := range o.seen.len() {
+	for n := range numbers {
 		key := o.seen.key(n)
 		k = binary.LittleEndian.AppendUint32(k[:0], ids[binary.LittleEndian.Uint32(key)])
-		c.seen.add(append(k, key[4:]...))
+		var fresh bool
+		if numbers[n], fresh = c.seen.add(append(k, key[4:]...)); !fresh {
+			numbers[n] = -1
+		}
 	}
 	for _, row := range o.rows {
 		row.group = ids[row.group]
 		if c.call.Distinct {
-			k = binary.LittleEndian.AppendUint32(k[:0], row.group)
-			for i, a := range c.call.Args {
-				k = pgtypes.AppendKey(k, a.Type(), row.args[i])
-			}
-			if c.seen.find(k) < had {
+			if row.key = numbers[row.key]; row.key < 0 {
 				continue
 			}
 		}

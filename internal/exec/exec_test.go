@@ -30,6 +30,9 @@ func randomRows(rng *rand.Rand, n int) [][]any {
 	rows := make([][]any, n)
 	for i := range rows {
 		row := []any{int64(rng.IntN(8)), fmt.Sprintf("t%d", rng.IntN(5)), float64(rng.IntN(100))}
+		if rng.IntN(3) == 0 {
+			row[1] = fmt.Sprintf("%016x", rng.IntN(5)) // keys of ids are shorter
+		}
 		for c := range row {
 			if rng.IntN(7) == 0 {
 				row[c] = nil
@@ -267,7 +270,9 @@ func TestAggregateKernels(t *testing.T) {
 	filtered.Filter = &expr.Call{Fn: operator(t, "=", pgtypes.Text), Typ: pgtypes.Of(pgtypes.Bool), Args: []expr.Expr{
 		column(1, testTypes[1]), &expr.Const{Typ: testTypes[1], Val: "t1"},
 	}}
-	calls = append(calls, distinct, filtered)
+	texts := call("max", 1, pgtypes.Text, pgtypes.Text)
+	texts.Distinct = true
+	calls = append(calls, distinct, texts, filtered)
 	for range 30 {
 		rows := randomRows(rng, rng.IntN(200))
 		for _, keyed := range [][]int{{}, {0}, {1}, {0, 1}} {
