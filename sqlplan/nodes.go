@@ -81,10 +81,23 @@ func (c *compiler) applyFilter(s *stage, conds []expr.Expr) *stage {
 		readers[i] = exec.Filter(c.env, r, cond)
 	}
 	s.step.addDetail("Filter", cond.String())
-	if s.step.scan == nil {
-		s.step.Rows = max(s.step.Rows/3, 1)
-	}
+	s.step.Rows = kept(s.step.Rows, conds)
 	return &stage{readers: readers, cols: s.cols, step: s.step}
+}
+
+// kept estimates how many of rows conjuncts leave: PostgreSQL's defaults for
+// columns of which it knows nothing (selfuncs.h).
+func kept(rows int64, conds []expr.Expr) int64 {
+	share := 1.0
+	for _, cond := range conds {
+		switch _, _, equal := equation(cond); {
+		case equal:
+			share *= 0.005
+		default:
+			share /= 3
+		}
+	}
+	return max(int64(float64(rows)*share), 1)
 }
 
 func (c *compiler) project(n *bind.Project) (*stage, error) {
