@@ -3,6 +3,7 @@ package pgwire
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -44,6 +45,9 @@ type conn struct {
 	body    []byte // of the last message, if small
 	tls     bool
 	session Session
+
+	certificate *tls.Certificate // the server's, once encrypted
+
 	output
 
 	registry *Registry
@@ -91,6 +95,9 @@ func (c *conn) run() error {
 	}
 	first, err := c.startup()
 	if err != nil {
+		return err
+	}
+	if err := c.authenticate(first); err != nil {
 		return err
 	}
 	if err := c.open(first); err != nil {

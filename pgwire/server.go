@@ -3,6 +3,7 @@ package pgwire
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -43,6 +44,8 @@ type Options struct {
 	MaxMessageBytes int
 	// TLS accepts encrypted connections. Default: they are declined.
 	TLS *tls.Config
+	// Authenticator says what users have to prove. Default: nothing.
+	Authenticator Authenticator
 	// Logger receives panics and the causes of errors. Default: discard.
 	Logger *slog.Logger
 	// Registerer receives the metrics. Default: none.
@@ -72,6 +75,7 @@ type Server struct {
 	handler       Handler
 	opts          Options
 	metrics       *metrics
+	secret        []byte        // of mock verifiers
 	cancels       chan struct{} // a place for each CancelRequest being served
 	cancelPenalty time.Duration
 
@@ -92,7 +96,7 @@ type Server struct {
 func NewServer(h Handler, o Options) *Server {
 	s := &Server{
 		handler: h, opts: o.withDefaults(), metrics: newMetrics(o.Registerer),
-		cancels: make(chan struct{}, cancelPlaces), cancelPenalty: cancelPenalty, quit: make(chan struct{}),
+		secret: []byte(rand.Text()), cancels: make(chan struct{}, cancelPlaces), cancelPenalty: cancelPenalty, quit: make(chan struct{}),
 		conns: make(map[*conn]struct{}), byPID: make(map[uint32]*conn), listeners: make(map[net.Listener]struct{}),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -236,7 +240,7 @@ func (c *conn) open(first *firstPacket) error {
 	if err := c.server.register(c); err != nil {
 		return err
 	}
-	c.message('R', 0, 0, 0, 0) // AuthenticationOk
+	c.authentication(authenticationOk, nil)
 	session, err := c.server.handler.Open(c.server.ctx, Startup{
 		User: first.user, Database: cmp.Or(first.database, first.user), Parameters: first.settings,
 		RemoteAddr: c.raw.RemoteAddr(), TLS: c.tls, PID: c.pid, Conn: c, Registry: c.registry,

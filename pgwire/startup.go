@@ -133,12 +133,33 @@ func (c *conn) directTLS() error {
 
 // encrypt makes a new reader: nothing that came in the clear is in it.
 func (c *conn) encrypt(nc net.Conn) error {
-	t := tls.Server(nc, c.server.opts.TLS)
+	t := tls.Server(nc, c.tlsConfig())
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
 		return err
 	}
 	c.net, c.in, c.tls = t, bufio.NewReaderSize(t, idleBytes), true
 	return nil
+}
+
+// tlsConfig remembers the certificate that a handshake uses: SCRAM is bound to it.
+func (c *conn) tlsConfig() *tls.Config {
+	config := c.server.opts.TLS.Clone()
+	get, list := config.GetCertificate, config.Certificates
+	config.Certificates = nil
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if get != nil {
+			cert, err := get(hello)
+			c.certificate = cert
+			return cert, err
+		}
+		for i := range list {
+			if c.certificate = &list[i]; hello.SupportsCertificate(c.certificate) == nil {
+				break
+			}
+		}
+		return c.certificate, nil
+	}
+	return config
 }
 
 // buffered is a connection of which some bytes have been read ahead.
