@@ -43,6 +43,7 @@ const (
 type Catalog struct {
 	database string
 	owner    string
+	users    func() []Role // nil: none
 
 	mu        sync.RWMutex
 	relations map[string]entry // by "schema.name"

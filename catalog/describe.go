@@ -28,8 +28,8 @@ func (c *Catalog) Describe(env *expr.Env, what string, args []any) (any, error) 
 	case "shobj_description":
 		return nil, nil // databases, roles and tablespaces have no comments
 	case "pg_get_userbyid":
-		if object == ownerOID {
-			return c.owner, nil
+		if name, ok := c.OIDToName(pgtypes.Regrole, object, nil); ok {
+			return name, nil
 		}
 		return "unknown (OID=" + itoa(int(object)) + ")", nil
 	case "pg_database_size", "pg_tablespace_size":

@@ -69,7 +69,8 @@ func (c *Catalog) NameToOID(kind pgtypes.OID, name string, path []string) (pgtyp
 		o := schemaOID(object)
 		return o, o != 0
 	case pgtypes.Regrole:
-		return ownerOID, object == c.owner
+		r, ok := c.Role(object)
+		return r.OID, ok
 	case pgtypes.Regproc, pgtypes.Regprocedure:
 		return c.functionNamed(name, path)
 	case pgtypes.Regoper, pgtypes.Regoperator:
@@ -191,7 +192,11 @@ func (c *Catalog) OIDToName(kind, object pgtypes.OID, path []string) (string, bo
 			}
 		}
 	case pgtypes.Regrole:
-		return c.owner, object == ownerOID
+		for _, r := range c.Roles() {
+			if r.OID == object {
+				return r.Name, true
+			}
+		}
 	case pgtypes.Regproc, pgtypes.Regprocedure:
 		return c.functionName(kind, object, path)
 	case pgtypes.Regoper, pgtypes.Regoperator:

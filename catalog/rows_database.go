@@ -20,21 +20,6 @@ func databaseRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	})
 }
 
-func roleRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
-	add(map[string]any{
-		"oid": oid(ownerOID), "rolname": c.owner, "rolsuper": true, "rolinherit": true,
-		"rolcreaterole": true, "rolcreatedb": true, "rolcanlogin": true, "rolreplication": true,
-		"rolbypassrls": true, "rolconnlimit": int64(-1),
-	})
-}
-
-func userRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
-	add(map[string]any{
-		"usename": c.owner, "usesysid": oid(ownerOID), "usecreatedb": true, "usesuper": true,
-		"userepl": true, "usebypassrls": true, "passwd": "********",
-	})
-}
-
 // accessMethods is the comments of the access methods.
 var accessMethods = map[pgtypes.OID]string{
 	heapOID: "heap table access method", btreeOID: "b-tree index access method",

@@ -21,8 +21,12 @@ func infoCollationRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	}
 }
 
-func enabledRoleRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
-	add(map[string]any{"role_name": c.owner})
+func enabledRoleRows(c *Catalog, env *expr.Env, add func(map[string]any)) {
+	for _, r := range c.Roles() {
+		if c.Member(env.User, r.Name) {
+			add(map[string]any{"role_name": r.Name})
+		}
+	}
 }
 
 // tablePrivilegeRows gives what the owner may do. PostgreSQL grants the owner

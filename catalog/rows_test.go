@@ -58,7 +58,7 @@ func rowsOf(t *testing.T, c *Catalog, schema, name string) (*Relation, [][]any) 
 	system := table.(*systemTable)
 	var rows [][]any
 	if system.source != nil {
-		system.source(c, &expr.Env{}, func(row map[string]any) { rows = append(rows, system.complete(row)) })
+		system.source(c, &expr.Env{User: "tael"}, func(row map[string]any) { rows = append(rows, system.complete(row)) })
 	}
 	return rel, rows
 }

@@ -43,6 +43,7 @@ type Peer struct {
 type Credential struct {
 	Trusted  bool            // nothing
 	Verifier *scram.Verifier // knowledge of its password; nil: nothing suffices
+	Reserve  bool            // the user may have one of the last connections
 }
 
 // authenticate gives an error, which ends the connection, unless the user is
@@ -59,6 +60,7 @@ func (c *conn) authenticate(first *firstPacket) error {
 		if err != nil {
 			return pgerr.From(err)
 		}
+		c.reserve = cred.Reserve
 		if !cred.Trusted {
 			if err := c.login(first.user, cred.Verifier); err != nil {
 				return err

@@ -47,6 +47,7 @@ type conn struct {
 	session Session
 
 	certificate *tls.Certificate // the server's, once encrypted
+	reserve     bool             // may have one of the last connections
 
 	output
 

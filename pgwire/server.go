@@ -27,7 +27,8 @@ const killAfter = time.Second
 
 // Options configure a Server. The zero value is valid.
 type Options struct {
-	// MaxConnections is how many sessions may be open. Default 100.
+	// MaxConnections is how many sessions may be open, the last of them by users
+	// with a reserve. Default 100.
 	MaxConnections int
 	// MaxStarting is how many connections may be without a session yet; those
 	// beyond are closed unread. Default 1000.
@@ -195,6 +196,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// reserved is how many connections are kept for some users; as many as
+// PostgreSQL's superuser_reserved_connections, if that leaves most to the others.
+func (s *Server) reserved() int {
+	if s.opts.Authenticator == nil {
+		return 0
+	}
+	return min(3, s.opts.MaxConnections/10)
+}
+
 // register enters a connection that is to have a session; it fails beyond the
 // limit and at shutdown.
 func (s *Server) register(c *conn) error {
@@ -206,6 +216,8 @@ func (s *Server) register(c *conn) error {
 		err = pgerr.New(pgerr.CannotConnectNow, "the database system is shutting down")
 	case len(s.byPID) >= s.opts.MaxConnections:
 		err = pgerr.New(pgerr.TooManyConnections, "sorry, too many clients already")
+	case len(s.byPID) >= s.opts.MaxConnections-s.reserved() && !c.reserve:
+		err = pgerr.New(pgerr.TooManyConnections, "remaining connection slots are reserved for non-replication superuser connections")
 	}
 	if err != nil {
 		s.metrics.connections.WithLabelValues("refused").Inc()

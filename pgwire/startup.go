@@ -103,7 +103,7 @@ func (c *conn) answer(b byte) error {
 }
 
 func (c *conn) answerSSL() error {
-	if c.server.opts.TLS == nil || c.tls {
+	if c.server.opts.TLS == nil || c.tls || c.raw.RemoteAddr().Network() == "unix" { // as PostgreSQL does
 		return c.answer('N')
 	}
 	if err := c.answer('S'); err != nil {

@@ -30,6 +30,10 @@ func (c *compiler) with(n *bind.With) (*stage, error) {
 // modify makes the operator of a data-modifying statement. It changes nothing
 // before its first row is asked for.
 func (c *compiler) modify(n *bind.Modify) (*stage, error) {
+	rel := n.Table.Relation()
+	if err := c.env.Denied(n.Op.String(), "table", rel.Schema, rel.Name); err != nil {
+		return nil, err
+	}
 	in, err := c.compile(n.Source)
 	if err != nil {
 		return nil, err

@@ -252,6 +252,9 @@ func qualified(col bind.Column) string {
 // which those that can skip blocks are handed down.
 func (c *compiler) scan(n *bind.Scan, conds []expr.Expr) (*stage, error) {
 	rel := n.Table.Relation()
+	if err := c.env.Denied("SELECT", "table", rel.Schema, rel.Name); err != nil {
+		return nil, err
+	}
 	stats := &catalog.ScanStats{}
 	columns, title := n.Refs, "Seq Scan on "+rel.Name
 	var sample exec.SampleSpec
@@ -320,6 +323,9 @@ func (c *compiler) funcScan(n *bind.FuncScan) (*stage, error) {
 
 func (c *compiler) openFunction(n *bind.FuncScan) (vector.Reader, string, error) {
 	if n.Table != nil {
+		if err := c.env.Denied("EXECUTE", "function", catalog.PublicSchema, n.Table.Relation().Name); err != nil {
+			return nil, "", err
+		}
 		args := make([]any, len(n.Args))
 		for i, a := range n.Args {
 			v, err := c.resolve(a, nil).Eval(c.env, nil)

@@ -140,7 +140,7 @@ func KeyedSpecs() []engine.KeyedSpec {
 	for _, t := range keyedTables {
 		specs = append(specs, engine.KeyedSpec{ID: t.id, Name: t.name})
 	}
-	return specs
+	return append(specs, engine.KeyedSpec{ID: rolesID, Name: roles.rel.Name})
 }
 
 // section is the columns of one table.

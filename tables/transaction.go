@@ -3,6 +3,7 @@ package tables
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tael-sql/tael-sql/engine"
@@ -16,6 +17,7 @@ import (
 type Store struct {
 	db    *engine.DB
 	locks *locks
+	roles roleCache
 
 	keepComments time.Duration // 0: for ever
 	comments     *keyed        // nil if that has not been set
@@ -137,8 +139,12 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ofRoles := slices.ContainsFunc(tx.writes, func(w write) bool { return w.keyed == roles })
 	tx.writes = nil
 	_, err = tx.store.db.Commit(ctx, set)
+	if ofRoles {
+		tx.store.roles.forget()
+	}
 	return commitError(err)
 }
 

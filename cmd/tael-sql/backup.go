@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/tael-sql/tael-sql/engine"
@@ -81,41 +77,13 @@ func backUp(ctx context.Context, c *config, dir string, withCold bool, out io.Wr
 
 // askForBackup has the running gateway do it.
 func askForBackup(ctx context.Context, dataDir, dir string, withCold bool) error {
-	raw, err := os.ReadFile(filepath.Join(dataDir, layout.EndpointsFile))
-	if err != nil {
-		return fmt.Errorf("another process holds %s, and does not say where it listens: %w", dataDir, err)
-	}
-	var e endpoints
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return fmt.Errorf("%s: %w", layout.EndpointsFile, err)
-	}
-	if e.PGSocket == "" {
-		return fmt.Errorf("the gateway on %s has no Unix socket (its log says why), over which alone it can be asked for a backup", dataDir)
-	}
-	cfg, err := pgx.ParseConfig(fmt.Sprintf("user=%s database=%s sslmode=disable", user, database))
-	if err != nil {
-		return err
-	}
-	// The data folder may have been moved since, or be mounted elsewhere here.
-	socket := filepath.Join(dataDir, filepath.Base(e.PGSocket))
-	cfg.Host, cfg.Port = filepath.Dir(socket), 0
-	if _, err := fmt.Sscanf(strings.TrimPrefix(filepath.Base(socket), ".s.PGSQL."), "%d", &cfg.Port); err != nil {
-		return fmt.Errorf("%s: socket %q", layout.EndpointsFile, e.PGSocket)
-	}
-	if cfg.Host, err = filepath.Abs(cfg.Host); err != nil {
-		return err
-	}
-	cfg.Fallbacks = nil
-	conn, err := pgx.ConnectConfig(ctx, cfg)
+	conn, err := connectSocket(ctx, dataDir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is lost with it
 	_, err = conn.Exec(ctx, "SELECT tael_backup($1, $2)", dir, withCold)
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return errors.New(strings.TrimSpace(e.Message + ". " + e.Detail))
-	}
-	return err
+	return plainError(err)
 }
 
 // printHashes prints a line a table.

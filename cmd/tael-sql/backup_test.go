@@ -19,6 +19,7 @@ func runCommand(t *testing.T, args ...string) (string, error) {
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&out)
+	root.SetIn(strings.NewReader("of a test\n")) // a password
 	root.SetArgs(args)
 	err := root.ExecuteContext(t.Context())
 	return out.String(), err

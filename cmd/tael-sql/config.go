@@ -53,6 +53,11 @@ type config struct {
 		TotalMemory int64 `mapstructure:"total_memory" yaml:"total_memory"`
 		GoMemory    int64 `mapstructure:"go_memory" yaml:"go_memory"`
 	} `mapstructure:"limits" yaml:"limits"`
+	TLS struct {
+		Cert     string `mapstructure:"cert" yaml:"cert"`
+		Key      string `mapstructure:"key" yaml:"key"`
+		ClientCA string `mapstructure:"client_ca" yaml:"client_ca"`
+	} `mapstructure:"tls" yaml:"tls"`
 	Admin struct {
 		Pprof bool `mapstructure:"pprof" yaml:"pprof"`
 	} `mapstructure:"admin" yaml:"admin"`
@@ -74,6 +79,7 @@ var defaults = map[string]any{
 	"retention.spans": "0", "retention.logs": "0", "retention.metrics": "0",
 	"retention.metrics_5m": "0", "retention.payloads": "0", "retention.comments": "0",
 	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
+	"tls.cert": "", "tls.key": "", "tls.client_ca": "",
 	"admin.pprof": false,
 	"log.level":   "info",
 }
@@ -142,6 +148,12 @@ func unknownEnvironment() error {
 	return nil
 }
 
+// isPublic reports whether a host to listen on can be reached from elsewhere.
+func isPublic(host string) bool {
+	ip := net.ParseIP(host)
+	return host != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
 // validate checks what no type can, and makes what settings name.
 func (c *config) validate() error {
 	for name, addr := range map[string]string{
@@ -151,10 +163,16 @@ func (c *config) validate() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		ip := net.ParseIP(host)
-		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return fmt.Errorf("%s %q is not a loopback address: without authentication and TLS the gateway listens on loopback only", name, addr)
+		switch {
+		case !isPublic(host):
+		case name != "pg-addr":
+			return fmt.Errorf("%s %q is not a loopback address: without authentication it listens on loopback only", name, addr)
+		case c.TLS.Cert == "":
+			return fmt.Errorf("pg-addr %q is not a loopback address: set tls.cert and tls.key, and give users passwords with tael-sql user add", addr)
 		}
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") || c.TLS.ClientCA != "" && c.TLS.Cert == "" {
+		return errors.New("tls.cert and tls.key belong together, and tls.client_ca to them")
 	}
 	if c.Cold.URL != "" {
 		var err error

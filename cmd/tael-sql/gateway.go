@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,6 +59,10 @@ type gateway struct {
 // engine does, so that a port in use fails at once; they are served after it.
 func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	g = &gateway{log: log}
+	encryption, err := c.tlsConfig(log)
+	if err != nil {
+		return nil, err
+	}
 	listeners := make([]net.Listener, 4)
 	for i, addr := range []string{c.PGAddr, c.OTLPGRPCAddr, c.OTLPHTTPAddr, c.AdminAddr} {
 		if listeners[i], err = net.Listen("tcp", addr); err != nil {
@@ -71,15 +76,10 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	if g.db, err = openEngine(c, log); err != nil {
 		return nil, errors.Join(err, closeAll(listeners))
 	}
-	cat := catalog.New(database, user)
-	tables.Register(cat)
-	store := tables.NewStore(g.db)
-	store.KeepComments(c.Retention.keep["comments"])
-	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
-		Catalog: cat, Database: database, User: user,
-		Store: store, Checkpoint: g.db.Checkpoint, Backup: g.backup,
-		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
-	}), pgwire.Options{MaxConnections: c.Limits.Connections, Logger: log})
+	who := g.newSQL(c, encryption)
+	if host, _, _ := net.SplitHostPort(c.PGAddr); isPublic(host) && !who.passwords() { // validated
+		return nil, errors.Join(fmt.Errorf("pg-addr %q is not a loopback address, and nobody has a password: tael-sql user add", c.PGAddr), g.db.Close(), closeAll(listeners))
+	}
 	g.otlp = ingest.NewServer(g.db, ingest.Options{
 		MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
 		Decode: c.Retention.items().Decode, CORSOrigins: c.Ingest.CORSOrigins, Logger: log,
@@ -102,6 +102,28 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	g.ready.Store(true)
 	log.Info("ready", "pg", g.endpoints.PG, "otlp_grpc", g.endpoints.OTLPGRPC, "otlp_http", g.endpoints.OTLPHTTP, "admin", g.endpoints.Admin, "data", c.DataDir)
 	return g, nil
+}
+
+// newSQL makes what answers SQL over the engine.
+func (g *gateway) newSQL(c *config, encryption *tls.Config) authenticator {
+	cat := catalog.New(database, user)
+	tables.Register(cat)
+	store := tables.NewStore(g.db)
+	store.KeepComments(c.Retention.keep["comments"])
+	cat.SetRoles(func() []catalog.Role {
+		list, err := store.Roles()
+		if err != nil {
+			g.log.Error("the roles cannot be read", "error", err)
+		}
+		return list
+	})
+	who := authenticator{cat, store.Roles}
+	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
+		Catalog: cat, Database: database, User: user,
+		Store: store, Checkpoint: g.db.Checkpoint, Backup: g.backup,
+		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
+	}), pgwire.Options{MaxConnections: c.Limits.Connections, TLS: encryption, Authenticator: who, Logger: g.log})
+	return who
 }
 
 // backup is tael_backup.

@@ -28,6 +28,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newBackup(), newRestore(), newCheck(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newBackup(), newRestore(), newCheck(), newUser(), newConfig(), newVersion())
 	return root
 }

@@ -42,7 +42,7 @@ func TestOperations(t *testing.T) {
 			ran++
 		}
 	}
-	if ran != 7 {
+	if ran != 10 {
 		t.Errorf("%d commands", ran)
 	}
 }

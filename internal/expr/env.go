@@ -16,7 +16,10 @@ type Env struct {
 	Statement int64           // statement start, timestamptz
 	Style     *pgtypes.TextStyle
 	User      string
-	Database  string
+	// May reports whether a role may do something, as SELECT or EXECUTE, with an
+	// object of a schema. Nil: everything.
+	May      func(role, privilege, schema, object string) bool
+	Database string
 	// SearchPath is the schemas that unqualified names are looked up in.
 	SearchPath []string
 	Account    *vector.Account // memory budget; nil: none
@@ -58,3 +61,12 @@ type Catalog interface {
 
 // Micros converts a time to timestamptz.
 func Micros(t time.Time) int64 { return t.UnixMicro() - pgtypes.EpochUnixMicros }
+
+// Denied gives the error of a statement that its user may not run; nil if they
+// may.
+func (e *Env) Denied(privilege, kind, schema, object string) error {
+	if e.May == nil || e.May(e.User, privilege, schema, object) {
+		return nil
+	}
+	return pgerr.New(pgerr.InsufficientPrivilege, "permission denied for %s %s", kind, object)
+}

@@ -41,9 +41,8 @@ var securables = []securable{
 }
 
 // privilegeFunctions makes has_*_privilege and pg_has_role in all their forms:
-// with and without a user, objects by name and by OID. There is one role, which
-// owns everything; of an object that does not exist the answer is an error by
-// its name and NULL by its OID.
+// with and without a user, objects by name and by OID. Of an object that does
+// not exist the answer is an error by its name and NULL by its OID.
 func privilegeFunctions() map[string]impl {
 	m := make(map[string]impl)
 	for _, s := range securables {
@@ -63,46 +62,75 @@ func privilegeFunctions() map[string]impl {
 	}
 	for _, user := range []string{"", "name,", "oid,"} {
 		m["has_parameter_privilege("+user+"text,text)"] = raw(func(env *Env, _ *Call, args []any) (any, error) {
-			args, owner, err := asUser(env, args, user != "")
+			args, role, err := asUser(env, args, user != "")
 			if err == nil {
 				err = knownRights(args[1], "SET ALTER SYSTEM")
 			}
-			return owner, err
+			return role != "", err
 		})
 		for _, role := range []string{"name", "oid"} {
 			m["pg_has_role("+user+role+",text)"] = raw(func(env *Env, _ *Call, args []any) (any, error) {
-				args, owner, err := asUser(env, args, user != "")
+				args, role, err := asUser(env, args, user != "")
 				if err != nil {
 					return nil, err
 				}
 				if err := knownRights(args[1], "USAGE MEMBER"); err != nil {
 					return nil, err
 				}
-				_, _, err = asUser(env, args, true) // the role must exist, too
-				return owner, err
+				_, of, err := asUser(env, args, true)
+				return role != "" && of != "" && (env.May == nil || env.May(role, "MEMBER", "", of)), err
 			})
 		}
 	}
 	return m
 }
 
-// asUser takes the user off the arguments and says whether it is the owner.
-func asUser(env *Env, args []any, named bool) (rest []any, owner bool, err error) {
+// asUser takes the role off the arguments; "" is one that may nothing.
+func asUser(env *Env, args []any, named bool) (rest []any, role string, err error) {
 	if !named {
-		return args, true, nil
+		return args, env.User, nil
 	}
 	cat := env.catalog()
 	switch user := args[0].(type) {
 	case string:
 		if _, ok := cat.NameToOID(pgtypes.Regrole, quoteIdent(user), nil); !ok && user != "public" {
-			return nil, false, regMissing(pgtypes.Regrole, user)
+			return nil, "", regMissing(pgtypes.Regrole, user)
 		}
-		return args[1:], user != "public", nil
+		return args[1:], strings.TrimSuffix(user, "public"), nil
 	case int64:
-		_, ok := cat.OIDToName(pgtypes.Regrole, pgtypes.OID(user), nil)
-		return args[1:], ok, nil
+		role, _ := cat.OIDToName(pgtypes.Regrole, pgtypes.OID(user), nil)
+		return args[1:], role, nil
 	}
-	return args[1:], false, nil
+	return args[1:], "", nil
+}
+
+// allowed reports whether a role has one of a list of rights on an object. What
+// PostgreSQL gives everybody (USAGE, CONNECT, EXECUTE, TEMPORARY), everybody has.
+func (s securable) allowed(env *Env, role string, list any, object pgtypes.OID) bool {
+	if role == "" || env.May == nil {
+		return role != ""
+	}
+	schema, name := "", ""
+	if s.kind == pgtypes.Regclass {
+		qualified, _ := env.catalog().OIDToName(s.kind, object, nil)
+		var ok bool
+		if schema, name, ok = strings.Cut(qualified, "."); !ok {
+			schema, name = "pg_catalog", qualified
+		}
+	}
+	for right := range strings.SplitSeq(list.(string), ",") {
+		right = strings.ToUpper(strings.TrimSpace(right))
+		switch right {
+		case "USAGE", "CONNECT", "TEMP", "TEMPORARY":
+			return true
+		case "EXECUTE":
+			schema, name = "pg_catalog", ""
+		}
+		if env.May(role, right, schema, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // knownRights checks a list such as "SELECT, INSERT WITH GRANT OPTION".
@@ -139,7 +167,7 @@ func (s securable) find(env *Env, arg any) (pgtypes.OID, error) {
 
 func (s securable) check(named bool) impl {
 	return raw(func(env *Env, _ *Call, args []any) (any, error) {
-		args, owner, err := asUser(env, args, named)
+		args, role, err := asUser(env, args, named)
 		if err != nil {
 			return nil, err
 		}
@@ -153,13 +181,13 @@ func (s securable) check(named bool) impl {
 		if object == 0 {
 			return nil, nil
 		}
-		return owner, nil
+		return s.allowed(env, role, args[1], object), nil
 	})
 }
 
 func (s securable) checkColumn(named bool) impl {
 	return raw(func(env *Env, _ *Call, args []any) (any, error) {
-		args, owner, err := asUser(env, args, named)
+		args, role, err := asUser(env, args, named)
 		if err != nil {
 			return nil, err
 		}
@@ -174,6 +202,6 @@ func (s securable) checkColumn(named bool) impl {
 		if err != nil || found == nil {
 			return nil, err
 		}
-		return owner, nil
+		return s.allowed(env, role, args[2], object), nil
 	})
 }

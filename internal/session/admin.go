@@ -13,7 +13,7 @@ import (
 // Backup is tael_backup. The server writes the files, with its own rights: only
 // who can reach its socket in the data folder may ask for that.
 func (s *Session) Backup(ctx context.Context, dir string, withCold bool) (lsn int64, err error) {
-	if s.startup.RemoteAddr.Network() != "unix" {
+	if s.startup.RemoteAddr.Network() != "unix" || !s.isAdmin() {
 		return 0, pgerr.New(pgerr.InsufficientPrivilege, "permission denied for function tael_backup").
 			WithHint("It can be called over the Unix socket in the data folder; tael-sql backup does.")
 	}
@@ -53,5 +53,8 @@ func backupError(dir string, err error) error {
 
 // Administer is tael_compact and the like.
 func (s *Session) Administer(ctx context.Context, function string, args []any) ([][]any, error) {
+	if !s.isAdmin() {
+		return nil, pgerr.New(pgerr.InsufficientPrivilege, "permission denied for function %s", function)
+	}
 	return s.handler.opts.Store.Administer(ctx, function, args)
 }

@@ -26,7 +26,7 @@ import (
 type Options struct {
 	Catalog  *catalog.Catalog
 	Database string
-	User     string // the only user while none is configured
+	User     string // the owner of everything
 	Store    *tables.Store
 	// Checkpoint makes all visible rows durable in blocks.
 	Checkpoint func(context.Context) error
@@ -54,16 +54,27 @@ func NewHandler(o Options) *Handler {
 	return &Handler{opts: o, memory: vector.NewAccount(nil, o.TotalMemory)}
 }
 
-// Open starts a session for a client. Without configured users only the
-// default one may connect.
+// Open starts a session for a client, who is known to be the user.
 func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, error) {
-	if s.User != h.opts.User {
+	role, ok := h.opts.Catalog.Role(s.User)
+	switch {
+	case !ok:
 		return nil, pgerr.New(pgerr.InvalidAuthorization, "role \"%s\" does not exist", s.User)
+	case !role.Login:
+		return nil, pgerr.New(pgerr.InvalidAuthorization, "role \"%s\" is not permitted to log in", s.User)
 	}
 	if s.Database != h.opts.Database {
 		return nil, pgerr.New(pgerr.InvalidCatalogName, "database \"%s\" does not exist", s.Database)
 	}
 	se := &Session{handler: h, startup: s, settings: newSettings(h.opts.Catalog)}
+	se.settings.know("session_authorization", s.User)
+	se.settings.know("is_superuser", map[bool]string{true: "on", false: "off"}[se.isAdmin()])
+	for _, setting := range role.Settings {
+		name, value, _ := strings.Cut(setting, "=")
+		if err := se.settings.set(name, value, false, true); err != nil {
+			return nil, err
+		}
+	}
 	for name, value := range s.Parameters {
 		switch name {
 		case "user", "database", "replication":
@@ -177,7 +188,7 @@ func (s *Session) env(ctx context.Context) *expr.Env {
 	lockTimeout, _ := strconv.ParseInt(s.settings.get("lock_timeout"), 10, 64)
 	return &expr.Env{
 		LockTimeout: time.Duration(lockTimeout) * time.Millisecond,
-		Ctx:         ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User,
+		Ctx:         ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User, May: s.handler.may,
 		Database: s.handler.opts.Database, SearchPath: s.settings.path(),
 		Account:  vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory),
 		Snapshot: s.current().Snapshot(), Session: s, Memo: &expr.Memo{}, Warn: s.warnings.add,

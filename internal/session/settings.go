@@ -105,6 +105,12 @@ func (s *settings) set(name, value string, local, startup bool) error {
 	if err != nil {
 		return err
 	}
+	switch user := s.startup["session_authorization"]; {
+	case name == "session_authorization" && user != "" && value != user:
+		return pgerr.New(pgerr.InsufficientPrivilege, "permission denied to set session authorization \"%s\"", value)
+	case name == "role" && value != "none" && value != user:
+		return pgerr.New(pgerr.InsufficientPrivilege, "permission denied to set role \"%s\"", value)
+	}
 	if local {
 		s.local[name] = value
 	} else {
@@ -117,6 +123,9 @@ func (s *settings) set(name, value string, local, startup bool) error {
 	s.cached, s.pathList = nil, nil
 	return nil
 }
+
+// know stores what the session itself decides.
+func (s *settings) know(name, value string) { s.values[name], s.startup[name] = value, value }
 
 func invalid(name, value string) *pgerr.Error {
 	return pgerr.New(pgerr.InvalidParameterValue, "invalid value for parameter \"%s\": \"%s\"", name, value)

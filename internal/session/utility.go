@@ -39,7 +39,12 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 	case syntax.Discard:
 		return st.Tag, s.discard(st)
 	case syntax.Checkpoint:
+		if !s.isAdmin() {
+			return "", pgerr.New(pgerr.InsufficientPrivilege, "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT")
+		}
 		return "CHECKPOINT", s.handler.opts.Checkpoint(ctx)
+	case syntax.CreateRole, syntax.AlterRole, syntax.DropRole, syntax.Grant:
+		return s.roleStatement(ctx, st)
 	case syntax.Unlisten:
 		return "UNLISTEN", nil // nothing is listened to
 	}
