@@ -49,6 +49,21 @@ type TableSpec struct {
 	// Offload says which texts are stored outside the rows, at most one for a
 	// field.
 	Offload []Offload
+
+	// Texts says which texts are searched by their words; nil: none.
+	Texts *TextSpec
+}
+
+// A TextSpec says which texts of a table are searched by their words.
+type TextSpec struct {
+	Service string   // String field that says whose the texts are
+	Filters []Filter // of rows that may have texts
+	// May says of a row by the column of MayHave whether it may have texts. Of
+	// gives them, with a number from 1 on that says what each is, by Columns.
+	MayHave ColumnRef
+	May     func(c *vector.Column, row int) bool
+	Columns []ColumnRef
+	Of      func(cols []*vector.Column, row int, each func(source uint8, text string))
 }
 
 // An Offload says which texts of a field are stored outside the rows, once for
@@ -130,6 +145,10 @@ type ScanRequest struct {
 	// time is before it: what TableSpec.Offload names, of whatever length. 0 leaves
 	// out none.
 	PayloadsSince int64
+	// FromNumber leaves out the rows with a lower running number; Rows, unless nil,
+	// every row that it does not name.
+	FromNumber uint64
+	Rows       []RowAt
 	// Skip, where set, is told of each block and part that cannot be read for
 	// damage, and its rows are left out; readers may call it at the same time.
 	// Otherwise the damage is the scan's error.

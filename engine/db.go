@@ -18,10 +18,11 @@ import (
 
 // A DB is an open data folder. It is safe for concurrent use.
 //
-// It owns three goroutines: the applier (append.go), which alone adds rows and
+// It owns four goroutines: the applier (append.go), which alone adds rows and
 // looks for what they replace; the flusher (flush.go), which alone writes to
 // the hot store; and the compactor (compact.go), whose long jobs end in a task
-// for the flusher. Close ends them.
+// for the flusher; and the indexer (texts.go), which reads views as any statement
+// does. Close ends them.
 //
 // Lock order: appendMu, then that of requests; stateMu, then that of held. None is
 // held across I/O.
@@ -51,6 +52,7 @@ type DB struct {
 	counters      counters
 	jobs          *jobs
 	digests       *lru[digestID, *layout.Digest]
+	indexer       *indexer // nil: no table has texts to search
 
 	appendMu     sync.Mutex        // orders numbers, WAL records and the queue
 	nextRow      []uint64          // by table: running number of its next row
@@ -151,6 +153,9 @@ func Open(dir string, o Options) (*DB, error) {
 	db.applier.Go(db.runApplier)
 	db.flusher.Go(func() { db.runFlusher(flushing) })
 	db.compactor.Go(func() { db.runCompactor(compacting) })
+	if db.indexer = newIndexer(db); db.indexer != nil {
+		db.indexer.start()
+	}
 	return db, nil
 }
 
@@ -225,6 +230,9 @@ func (db *DB) shutdown(flush bool) error {
 	close(db.queue)
 	db.appendMu.Unlock()
 	db.applier.Wait()
+	if db.indexer != nil {
+		db.indexer.close()
+	}
 
 	var err error
 	if flush && db.Err() == nil {

@@ -19,6 +19,7 @@ const (
 	MergeJob     JobKind = "merge"     // parts to one
 	SweepJob     JobKind = "sweep"     // texts that nothing refers to are deleted
 	RetentionJob JobKind = "retention" // what has expired, to nothing
+	IndexJob     JobKind = "index"     // texts to the index of their words
 )
 
 // A JobState is how far a job is.

@@ -87,6 +87,13 @@ type Options struct {
 	Standby bool
 	// AckTimeout is how long an answer waits for WAL.RequiredAcks. Default 10 s.
 	AckTimeout time.Duration
+	// SearchDir holds the index of texts, a folder of the operating system.
+	// Default: the folder search inside the data folder; in memory with another FS
+	// than the operating system's.
+	SearchDir string
+	// IndexEvery is how often texts that have come are indexed. Default 5 s;
+	// negative: by Reindex alone.
+	IndexEvery time.Duration
 	// CloseTimeout bounds the flush of a graceful Close. Default 30 s.
 	CloseTimeout time.Duration
 	// Now is the clock. It decides when to flush, never an order.
@@ -158,6 +165,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.DedupeWindow = cmp.Or(o.DedupeWindow, 10*time.Minute)
 	o.MinFreeShare = cmp.Or(o.MinFreeShare, 0.05)
 	o.BallastBytes = cmp.Or(o.BallastBytes, 256<<20)
+	o.IndexEvery = cmp.Or(o.IndexEvery, 5*time.Second)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 30*time.Second)
 	o.AckTimeout = cmp.Or(o.AckTimeout, defaultAckTimeout)
 	if o.BlockRows < 1 || o.BlockRows > block.MaxRows {

@@ -19,8 +19,9 @@ type Scan struct {
 	table    *table
 	columns  []ColumnRef
 	ids      *idSet // trace ids to look up; nil: no look-up
-	since    int64  // the least time of a row
-	payloads int64  // the least time of a row that has its payloads
+	rows     *rowSet
+	since    int64 // the least time of a row
+	payloads int64 // the least time of a row that has its payloads
 	mem      []*memBatch
 	runs     []run
 	blocks   int64 // of the table
@@ -31,7 +32,7 @@ type Scan struct {
 	skip     func(error)      // nil: damage ends the scan
 
 	next       atomic.Int64 // of the runs, newest first, then of the memtable
-	rows       atomic.Int64
+	given      atomic.Int64 // rows
 	memRows    atomic.Int64
 	read       atomic.Int64 // blocks
 	chunksRead atomic.Int64
@@ -53,7 +54,7 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 	if v.db.opts.faults.skipsDamage {
 		r.Skip = func(error) {}
 	}
-	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, since: leastTime(r.Since), payloads: leastTime(r.PayloadsSince), skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
+	s := &Scan{view: v, table: t, columns: r.Columns, ids: ids, rows: newRowSet(&r), since: leastTime(r.Since), payloads: leastTime(r.PayloadsSince), skip: r.Skip, blocks: int64(len(tv.blocks)), pruned: make(map[string]int64)}
 	for i := len(tv.blocks) - 1; i >= 0; i-- {
 		b := tv.blocks[i]
 		switch reason := prune(filters, b.meta); {
@@ -61,6 +62,8 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 			s.pruned["dead rows"]++
 		case b.meta.MaxTime < s.since:
 			s.pruned[prunedByRetention]++
+		case !s.rows.mayBeInBlock(b.meta):
+			s.pruned[prunedByRows]++
 		case reason != "":
 			s.pruned[reason]++
 		default:
@@ -73,7 +76,7 @@ func (v *View) Scan(r ScanRequest) (*Scan, error) {
 		}
 	}
 	for _, b := range tv.mem {
-		if b.maxTime >= s.since && (ids == nil || b.mayHaveTrace(t, ids)) && mayHaveTime(filters, b) {
+		if b.maxTime >= s.since && (ids == nil || b.mayHaveTrace(t, ids)) && mayHaveTime(filters, b) && s.rows.mayBeInBatch(b) {
 			s.mem = append(s.mem, b)
 		}
 	}
@@ -91,6 +94,10 @@ func (s *Scan) addPart(filters []pruner, p *partRef) error {
 	}
 	if p.meta.MaxTime < s.since {
 		s.pruned[prunedByRetention] += n
+		return nil
+	}
+	if !s.rows.mayBeIn(p.meta.MinRow, p.meta.MaxRow, p.meta.MinTime, p.meta.MaxTime) {
+		s.pruned[prunedByRows] += n
 		return nil
 	}
 	if reason := prune(filters, p.whole); reason != "" {
@@ -123,6 +130,8 @@ func (s *Scan) addPart(filters []pruner, p *partRef) error {
 			s.pruned["dead rows"]++
 		case c.MaxTime < s.since:
 			s.pruned[prunedByRetention]++
+		case !s.rows.mayBeInBlock(c.BlockMeta):
+			s.pruned[prunedByRows]++
 		case reason != "":
 			s.pruned[reason]++
 		case s.ids != nil && !s.ids.mayHold(c):
@@ -143,7 +152,7 @@ func (s *Scan) Units() int { return len(s.mem) + len(s.runs) }
 // Stats gives what the scan has done so far.
 func (s *Scan) Stats() ScanStats {
 	return ScanStats{
-		Rows: s.rows.Load(), Memtable: s.memRows.Load(), Blocks: s.read.Load(), BlocksTotal: s.blocks,
+		Rows: s.given.Load(), Memtable: s.memRows.Load(), Blocks: s.read.Load(), BlocksTotal: s.blocks,
 		Parts: s.opened, PartsTotal: s.parts, Chunks: s.chunksRead.Load(), ChunksTotal: s.chunks,
 		Bytes: s.bytes.Load(), Pruned: s.pruned,
 	}
@@ -189,7 +198,7 @@ func (r *scanReader) Next(ctx context.Context) (*vector.Batch, error) {
 			return nil, err
 		}
 		if b.Live() > 0 {
-			s.rows.Add(int64(b.Live()))
+			s.given.Add(int64(b.Live()))
 			return b, nil
 		}
 	}
@@ -220,7 +229,7 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 		}
 		return c, nil
 	})
-	wanted := s.ids.in(s.table, m.rows.Cols)
+	wanted := both(s.ids.in(s.table, m.rows.Cols), s.rows.in(m))
 	if m.minTime < s.since {
 		wanted = s.kept(m.rows.Cols[s.table.time].Ints, wanted)
 	}
@@ -229,8 +238,8 @@ func (s *Scan) memBatch(m *memBatch) *vector.Batch {
 	return b
 }
 
-// runBatch gives a run's rows. A look-up of trace ids reads the ids at once, to
-// select the rows, and where some rows have expired it reads their times;
+// runBatch gives a run's rows. A look-up of trace ids or row numbers reads these
+// at once, to select the rows, and where some rows have expired it reads their times;
 // otherwise nothing is read before a column is asked for.
 func (s *Scan) runBatch(r run) (*vector.Batch, error) {
 	l := &lazyRun{scan: s, run: r}
@@ -244,15 +253,25 @@ func (s *Scan) runBatch(r run) (*vector.Batch, error) {
 		}
 		wanted = s.kept(times.Ints, nil)
 	}
-	if s.ids == nil {
+	if s.ids == nil && s.rows == nil {
 		b.Sel = pickRows(r.meta.Rows, r.dead, wanted)
 		return b, nil
 	}
-	ids, err := l.column(ColumnRef{Field: s.table.trace})
-	if err != nil {
-		return nil, err
+	if s.rows != nil {
+		numbers, err := l.column(ColumnRef{Field: RowNumber})
+		if err != nil {
+			return nil, err
+		}
+		wanted = both(func(row int) bool { return s.rows.has(uint64(numbers.Ints[row])) }, wanted)
 	}
-	b.Sel = pickRows(r.meta.Rows, r.dead, func(row int) bool { return s.ids.has(ids, row) && (wanted == nil || wanted(row)) })
+	if s.ids != nil {
+		ids, err := l.column(ColumnRef{Field: s.table.trace})
+		if err != nil {
+			return nil, err
+		}
+		wanted = both(func(row int) bool { return s.ids.has(ids, row) }, wanted)
+	}
+	b.Sel = pickRows(r.meta.Rows, r.dead, wanted)
 	if rows := b.Sel; len(rows) <= r.meta.Rows/fewShare {
 		b = vector.NewLazyBatch(len(rows), len(s.columns), func(i int) (*vector.Column, error) { return l.few(s.columns[i], rows) })
 	}

@@ -76,12 +76,14 @@ func Specs() []engine.TableSpec {
 				{Field: "attributes", Limit: maxPayloadBytes, Key: otlp.LLMPayload},
 				{Field: "events", Limit: maxPayloadBytes, Text: otlp.LLMPayloadEvents, Gone: "[]"},
 			},
+			Texts: spanTexts(),
 		},
 		{
 			ID: 2, Record: record.Logs, Schema: otlp.LogsSchema, Time: timeFields[otlp.LogsSchema],
 			Arrival: "ingested_at_unix_nano", Trace: "trace_id", Offload: []engine.Offload{{Field: "body", Limit: maxBodyBytes}}, Documents: documents,
 			Order:    []string{"service", "timestamp_unix_nano"},
 			Relative: map[string]string{"time_unix_nano": "time_after_ns", "observed_time_unix_nano": "observed_after_ns"},
+			Texts:    logTexts(),
 		},
 		{
 			ID: 3, Record: record.Metrics, Schema: otlp.MetricsSchema, Time: timeFields[otlp.MetricsSchema],
@@ -120,6 +122,7 @@ func Register(c *catalog.Catalog) {
 	for _, f := range newTraceFunctions(stored[0]) {
 		c.AddFunction(f)
 	}
+	c.AddFunction(newSearch(stored[0], stored[1]))
 }
 
 // keyedTables are the tables that statements write row by row. Their ids are

@@ -70,6 +70,17 @@ func (t *telemetry) Stored(env *expr.Env) (rows, bytes int64, err error) {
 
 // Scan reads the rows of the statement's view.
 func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {
+	return t.scan(req, rowChoice{})
+}
+
+// A rowChoice is stored rows by their running numbers: all from one on, or with
+// rows those alone. The rows of the transaction are not subject to it.
+type rowChoice struct {
+	from uint64
+	rows []engine.RowAt
+}
+
+func (t *telemetry) scan(req *catalog.ScanRequest, choice rowChoice) ([]vector.Reader, error) {
 	snap, err := snapshot(req.Env)
 	if err != nil {
 		return nil, err
@@ -93,6 +104,7 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 	}
 	scan, err := snap.View.Scan(engine.ScanRequest{
 		Table: t.schema.Name, Columns: p.stored, Filters: t.filters(req.Filters), Since: since, PayloadsSince: payloads, Skip: skipCorrupt(req.Env),
+		FromNumber: choice.from, Rows: choice.rows,
 	})
 	if err != nil {
 		return nil, storageError(err)

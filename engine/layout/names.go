@@ -54,6 +54,7 @@ const (
 	BallastFile   = "BALLAST"
 	BackupTempDir = "backup.tmp"
 	QuarantineDir = "quarantine"
+	SearchDir     = "search"
 )
 
 // FormatVersion is that of the folder as a whole.

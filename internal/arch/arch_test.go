@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/pgtypes"},
 	{"internal/vector", "wal/record", "engine/block"},
 	{"wal", "pgwire", "internal/otlp", "internal/expr", "internal/anomaly", "engine/layout", "engine/object"},
-	{"internal/exec", "catalog", "engine/hot", "engine/blob", "engine/cold", "engine/live"},
+	{"internal/exec", "catalog", "engine/hot", "engine/blob", "engine/cold", "engine/live", "engine/search"},
 	{"engine", "sqlplan/syntax", "sqlplan/bind", "sqlplan/gms", "sqlplan"},
 	{"tables"},
 	{"internal/session", "internal/ingest", "internal/ingest/files"},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
 // Where the messages of a call are, newest convention first.
@@ -37,6 +38,38 @@ var llmMessageSources = map[string]llmMessages{
 func isMessages(key string) bool {
 	for _, from := range llmMessageSources {
 		if slices.Contains(from.attributes, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// LLMTexts gives prompt and completion as LLM does, and whether there is one.
+func LLMTexts(a *vector.Attrs, row int, events string) (prompt, completion string, hasPrompt, hasCompletion bool) {
+	c := &llmCall{attributes: make(map[string]string)}
+	for e := a.Off[row]; e < a.Off[row+1]; e++ {
+		if key := a.KeyDict[a.Keys[e]]; LLMPayload(key) || isMessagePart(key) {
+			c.attributes[key] = string(a.AppendJSON(nil, int(e)))
+		}
+	}
+	text := func(name string) (string, bool) {
+		doc, ok := c.messages(llmMessageSources[name], events)
+		if !ok {
+			return "", false
+		}
+		texts := messageTexts(nil, doc, maxMessageDepth)
+		return strings.Join(texts, "\n"), len(texts) > 0
+	}
+	prompt, hasPrompt = text("input_messages")
+	completion, hasCompletion = text("output_messages")
+	return prompt, completion, hasPrompt, hasCompletion
+}
+
+// isMessagePart says whether an attribute is a part of a message, such as whose
+// it is.
+func isMessagePart(key string) bool {
+	for _, from := range llmMessageSources {
+		if slices.ContainsFunc(from.numbered, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
 			return true
 		}
 	}
