@@ -54,3 +54,6 @@ func (s *Store) applyRetention(ctx context.Context) ([][]any, error) {
 	deleted, err := s.expireComments(ctx)
 	return append(rows, []any{"comments", deleted}), commitError(err)
 }
+
+// Reindex makes the index of texts anew.
+func (s *Store) Reindex(ctx context.Context) error { return storageError(s.db.Reindex(ctx)) }

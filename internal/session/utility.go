@@ -45,6 +45,11 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 		return "CHECKPOINT", s.handler.opts.Checkpoint(ctx)
 	case syntax.CreateRole, syntax.AlterRole, syntax.DropRole, syntax.Grant:
 		return s.roleStatement(ctx, st)
+	case syntax.Reindex:
+		if !s.isAdmin() {
+			return "", pgerr.New(pgerr.InsufficientPrivilege, "must be superuser to do REINDEX")
+		}
+		return "REINDEX", s.reindex(ctx, st.Node.GetReindexStmt())
 	case syntax.Unlisten:
 		return "UNLISTEN", nil // nothing is listened to
 	}
