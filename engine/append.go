@@ -83,13 +83,22 @@ func (db *DB) admit(size int64) error {
 		return ErrDiskFull
 	}
 	inFlight := db.inFlight.Add(size)
-	// One request always fits. Beyond four memtables the flusher is too slow.
-	if inFlight > size && inFlight > db.opts.MaxInFlightBytes || db.memBytes.Load() > 4*db.opts.MaxMemtableBytes {
+	if inFlight > size && inFlight > db.opts.MaxInFlightBytes || db.memtableFull() { // one request always fits
 		db.inFlight.Add(-size)
 		db.counters.refused.Add(1)
 		return ErrOverloaded
 	}
 	return nil
+}
+
+// memtableFull reports whether the flusher is too slow: there are four memtables.
+func (db *DB) memtableFull() bool {
+	limit := 4 * db.opts.MaxMemtableBytes
+	if db.memBytes.Load() <= limit {
+		return false
+	}
+	db.countMemtable() // it has been flushed since, perhaps, and nothing applied
+	return db.memBytes.Load() > limit
 }
 
 // await waits until a record is synced and visible, and counts it.

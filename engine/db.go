@@ -42,7 +42,7 @@ type DB struct {
 
 	view          atomic.Pointer[View] // immutable once stored
 	inFlight      atomic.Int64         // bytes of bodies between Append and its answer
-	memBytes      atomic.Int64         // of the memtable, as the applier saw it last
+	memBytes      atomic.Int64         // of the memtable, when it was counted last
 	ballast       *ballast
 	diskLow       atomic.Bool
 	backingUp     atomic.Bool

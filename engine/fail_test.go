@@ -177,6 +177,23 @@ func TestOverloaded(t *testing.T) {
 	mustAppend(t, db, record.Traces, "a 2 590 get 1\n")
 }
 
+// TestMemtableFull: a memtable beyond its bound refuses nothing any more once it
+// is flushed, though nothing was applied since.
+func TestMemtableFull(t *testing.T) {
+	o := testOptions(vfs.NewMem())
+	o.MaxMemtableBytes = 1 << 10
+	db := mustOpenChecked(t, o)
+	var body strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&body, "a %d 590 get 1\n", i)
+	}
+	mustAppend(t, db, record.Traces, body.String())
+	mustCheckpoint(t, db)
+	if err := db.Append(context.Background(), testRequest(record.Traces, "a 1000 590 get 1\n")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestContextEnds: the error says that the outcome is unknown, and the row stays.
 func TestContextEnds(t *testing.T) {
 	o := testOptions(vfs.NewMem())

@@ -82,20 +82,25 @@ func (db *DB) flushDue() bool {
 	return false
 }
 
-// maybeFlush asks for a flush when the memtable has grown enough.
-func (db *DB) maybeFlush() {
-	v := db.View()
-	defer v.Release()
-	bytes, full := v.keyed.bytes, false
+// countMemtable notes how large the memtable of the view is that it gives.
+func (db *DB) countMemtable() *View {
+	v := db.view.Load()
+	bytes := v.keyed.bytes
 	for _, tv := range v.tables {
 		bytes += tv.memBytes
-		full = full || tv.memRows >= db.opts.MaxMemtableRows
 	}
 	db.memBytes.Store(bytes)
+	return v
+}
+
+// maybeFlush asks for a flush when the memtable has grown enough.
+func (db *DB) maybeFlush() {
+	v := db.countMemtable()
+	full := slices.ContainsFunc(v.tables, func(tv *tableView) bool { return tv.memRows >= db.opts.MaxMemtableRows })
 	if db.opts.faults.recycleTooEarly {
 		_ = db.wal.Recycle(v.lsn + 1)
 	}
-	if full || bytes >= db.opts.MaxMemtableBytes {
+	if full || db.memBytes.Load() >= db.opts.MaxMemtableBytes {
 		select {
 		case db.flushRequests <- flushRequest{}:
 		default: // one is waiting already
