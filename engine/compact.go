@@ -112,12 +112,14 @@ func (db *DB) compactTable(ctx context.Context, t *table, before int64) (rows in
 	return rows, ctx.Err()
 }
 
-// compactRows is the most rows that are sorted into one part: what sorting
-// holds in memory is bounded by it, not by the hour. A row's column is decoded
-// once for each group of a part, so that it is a small number of groups.
-func (db *DB) compactRows() int { return 2 * db.groupRows() }
-
-func (db *DB) groupRows() int { return cold.GroupChunks * db.opts.ChunkRows }
+// What is sorted into one part is bounded by it, not by the hour, and so is what
+// that holds in memory. A block's column is decoded once for each row group of
+// the part, so that these are few.
+const (
+	compactGroups = 2
+	compactBytes  = 24 << 20                        // of blocks, as they are stored
+	compactWidth  = compactGroups * cold.GroupBytes // of the widest column, decoded
+)
 
 // claimBlocks picks blocks of one day that are old enough for a part, and keeps
 // them from being merged. It runs on the flusher's goroutine.
@@ -142,12 +144,12 @@ func (db *DB) claimBlocks(t *table, before int64) []*blockRef {
 	slices.SortFunc(old, func(a, b *blockRef) int {
 		return cmp.Or(cmp.Compare(day(a), day(b)), cmp.Compare(a.meta.MinTime, b.meta.MinTime), cmp.Compare(a.meta.ID, b.meta.ID))
 	})
-	n, rows := 0, 0
+	n, rows, bytes := 0, 0, 0
 	for _, ref := range old {
-		if n > 0 && (day(ref) != day(old[0]) || rows+ref.meta.Rows > db.compactRows()) {
+		rows, bytes = rows+ref.meta.Rows, bytes+ref.meta.Bytes
+		if n > 0 && (day(ref) != day(old[0]) || rows > compactGroups*cold.GroupChunks*db.opts.ChunkRows || bytes > compactBytes) {
 			break
 		}
-		rows += ref.meta.Rows
 		n++
 	}
 	for _, ref := range old[:n] {
@@ -161,13 +163,15 @@ func (db *DB) claimBlocks(t *table, before int64) []*blockRef {
 func (db *DB) compactBlocks(ctx context.Context, t *table, refs []*blockRef) (rows int, err error) {
 	job := &partJob{table: t, blocks: refs, job: db.jobs.begin(CompactJob, t.Schema.Name)}
 	defer func() { db.endPartJob(job, err) }()
-	sources := make([]cold.Source, len(refs))
-	for i, ref := range refs {
-		b, err := readBlock(db.hot, t, ref.meta)
-		if err != nil {
-			return 0, err
-		}
-		sources[i] = b
+	sources, err := db.openClaimed(t, refs)
+	if err != nil {
+		return 0, err
+	}
+	if err := db.unclaim(ctx, refs[len(sources):]); err != nil {
+		return 0, err
+	}
+	job.blocks = refs[:len(sources)]
+	for i, ref := range job.blocks {
 		job.job.read(1, ref.meta.Rows, int64(ref.meta.Bytes))
 		for row := range ref.meta.Rows {
 			if ref.dead == nil || !ref.dead.Get(row) {
@@ -179,14 +183,20 @@ func (db *DB) compactBlocks(ctx context.Context, t *table, refs []*blockRef) (ro
 		return 0, fmt.Errorf("sort rows of %s: %w", t.Schema.Name, err)
 	}
 	if len(job.picks) > 0 {
-		err := db.writePart(ctx, job, func(w *cold.Writer) error {
-			for group := range slices.Chunk(job.picks, db.groupRows()) {
+		fit, err := t.cold.Fit(sources, job.picks)
+		if err != nil {
+			return 0, fmt.Errorf("measure rows of %s: %w", t.Schema.Name, err)
+		}
+		err = db.writePart(ctx, job, fit.ChunkRows, func(w *cold.Writer) error {
+			from := 0
+			for _, end := range fit.Ends {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := w.WriteGroup(sources, group); err != nil {
+				if err := w.WriteGroup(sources, job.picks[from:end]); err != nil {
 					return err
 				}
+				from = end
 			}
 			return nil
 		})
@@ -195,6 +205,43 @@ func (db *DB) compactBlocks(ctx context.Context, t *table, refs []*blockRef) (ro
 		}
 	}
 	return len(job.picks), db.commitPart(ctx, job)
+}
+
+// openClaimed opens blocks until their widest column takes compactWidth: one at
+// the least, perhaps not all.
+func (db *DB) openClaimed(t *table, refs []*blockRef) (sources []cold.Source, err error) {
+	widths := make([]int, len(t.Schema.Fields))
+	for _, ref := range refs {
+		b, err := readBlock(db.hot, t, ref.meta)
+		if err != nil {
+			return nil, err
+		}
+		for f := range widths {
+			n, err := b.Footprint(f)
+			if err != nil {
+				return nil, blockError(t, ref.meta, err)
+			}
+			widths[f] += n
+		}
+		if len(sources) > 0 && slices.Max(widths) > compactWidth {
+			break
+		}
+		sources = append(sources, b)
+	}
+	return sources, nil
+}
+
+// unclaim gives blocks back.
+func (db *DB) unclaim(ctx context.Context, refs []*blockRef) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	return db.onFlusher(ctx, func() error {
+		for _, ref := range refs {
+			delete(db.claimed, ref.meta)
+		}
+		return nil
+	})
 }
 
 // remapPicks gives the rows of a part that have died since they were picked.

@@ -16,10 +16,11 @@ import (
 // parts of like size are merged. A row is written again about three times.
 const (
 	maxPartBytes  = 1 << 30
-	mergeParts    = 8  // parts of like size on a day that is not over
-	maxMergeParts = 64 // at once
-	mergeRatio    = 8  // a part is merged with others only if they have this share of its size: late rows do not have a large part written again
-	deadShare     = 4  // one dead row in so many has a part written again
+	maxPartRows   = 16 << 20 // what is known of a part until it is done is held in memory
+	mergeParts    = 8        // parts of like size on a day that is not over
+	maxMergeParts = 64       // at once
+	mergeRatio    = 8        // a part is merged with others only if they have this share of its size: late rows do not have a large part written again
+	deadShare     = 4        // one dead row in so many has a part written again
 )
 
 // mergeParts merges parts of a table until the rules find no more.
@@ -64,7 +65,7 @@ func chooseMerge(list []*partRef, before int64) []*partRef {
 			} else if span == week {
 				continue
 			}
-			if merge := likeSizes(groups[at], need); merge != nil {
+			if merge := likeChunks(groups[at], need); merge != nil {
 				return merge
 			}
 		}
@@ -75,7 +76,22 @@ func chooseMerge(list []*partRef, before int64) []*partRef {
 			wide = append(wide, p)
 		}
 	}
-	return likeSizes(wide, mergeParts)
+	return likeChunks(wide, mergeParts)
+}
+
+// likeChunks is likeSizes among parts with as many rows in a chunk: long rows
+// would make the chunks of all others small.
+func likeChunks(list []*partRef, need int) []*partRef {
+	classes := make(map[int64][]*partRef)
+	for _, p := range list {
+		classes[int64(p.meta.ChunkRows)] = append(classes[int64(p.meta.ChunkRows)], p)
+	}
+	for _, rows := range sortedKeys(classes) {
+		if merge := likeSizes(classes[rows], need); merge != nil {
+			return merge
+		}
+	}
+	return nil
 }
 
 // likeSizes finds the most parts, at least need, of which none is much larger
@@ -87,12 +103,12 @@ func likeSizes(list []*partRef, need int) []*partRef {
 	})
 	var best []*partRef
 	for i := range list {
-		sum, n := list[i].meta.Bytes, 1
+		sum, rows, n := list[i].meta.Bytes, list[i].meta.Rows, 1
 		for _, p := range list[i+1:] {
-			if p.meta.Bytes > mergeRatio*sum || sum+p.meta.Bytes > maxPartBytes || n == maxMergeParts {
+			if p.meta.Bytes > mergeRatio*sum || sum+p.meta.Bytes > maxPartBytes || rows+p.meta.Rows > maxPartRows || n == maxMergeParts {
 				break
 			}
-			sum += p.meta.Bytes
+			sum, rows = sum+p.meta.Bytes, rows+p.meta.Rows
 			n++
 		}
 		if n >= need && n > len(best) {
@@ -104,25 +120,42 @@ func likeSizes(list []*partRef, need int) []*partRef {
 
 // mergeInto writes the live rows of parts into one that takes their place.
 func (db *DB) mergeInto(ctx context.Context, t *table, inputs []*partRef) (err error) {
-	job := &partJob{table: t, parts: inputs, job: db.jobs.begin(MergeJob, t.Schema.Name)}
+	job := &partJob{table: t, job: db.jobs.begin(MergeJob, t.Schema.Name)}
 	defer func() { db.endPartJob(job, err) }()
 	m := &merger{db: db, job: job, pages: cold.NewCache(mergePageBytes)}
-	for i, ref := range inputs {
-		job.job.read(1, ref.meta.Rows, ref.meta.Bytes)
-		if err := m.add(i, ref); err != nil {
+	rows, width := 0, 0
+	for _, ref := range inputs {
+		c, n, err := m.open(ref)
+		if err != nil {
 			return partError(t, ref.meta, err)
 		}
+		if width += n; width > mergeWidth && len(job.parts) > 1 {
+			break
+		}
+		if err := m.add(c); err != nil {
+			return partError(t, ref.meta, err)
+		}
+		rows += ref.meta.Rows - ref.deadCount
+		job.parts = append(job.parts, ref)
+		job.job.read(1, ref.meta.Rows, ref.meta.Bytes)
 	}
+	job.from = make([]uint8, 0, rows)
 	if len(m.cursors) > 0 {
-		if err := db.writePart(ctx, job, func(w *cold.Writer) error { return m.write(ctx, w) }); err != nil {
+		err := db.writePart(ctx, job, inputs[0].meta.ChunkRows, func(w *cold.Writer) error { return m.write(ctx, w) })
+		if err != nil {
 			return err
 		}
 	}
 	return db.commitPart(ctx, job)
 }
 
-// mergePageBytes is what a merge keeps of the pages of its inputs.
-const mergePageBytes = 32 << 20
+const (
+	// mergePageBytes is what a merge keeps of the pages of its inputs.
+	mergePageBytes = 32 << 20
+	// mergeWidth is the most that one chunk of each input takes, of its widest
+	// column: a row group may have rows of all of them.
+	mergeWidth = 2 * cold.GroupBytes
+)
 
 // A merger reads parts side by side in their order.
 type merger struct {
@@ -133,6 +166,8 @@ type merger struct {
 
 	sources []cold.Source // of the group on its way: the chunks that its rows are in
 	picks   []block.Pick
+	widths  [][]int // by source and field: the bytes of the chunk's columns
+	taken   []int   // by source: how many rows are picked
 }
 
 // A cursor is at a live row of a part.
@@ -148,12 +183,35 @@ type cursor struct {
 	source int // place of the chunk in the merger's sources; -1: none yet
 }
 
-func (m *merger) add(input int, ref *partRef) error {
+// open gives a cursor in front of the part's rows, and the bytes of the widest
+// column of a chunk.
+func (m *merger) open(ref *partRef) (c *cursor, width int, err error) {
 	part, err := m.db.parts.openFile(m.job.table, ref.meta, m.pages)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	c := &cursor{input: input, ref: ref, part: part, chunk: -1, row: -1}
+	for k := range part.Chunks() {
+		widths, err := m.widthsOf(part.Chunk(k))
+		if err != nil {
+			return nil, 0, err
+		}
+		width = max(width, slices.Max(widths))
+	}
+	return &cursor{input: len(m.job.parts), ref: ref, part: part, chunk: -1, row: -1}, width, nil
+}
+
+func (m *merger) widthsOf(s cold.Source) ([]int, error) {
+	widths := make([]int, len(m.job.table.Schema.Fields))
+	for f := range widths {
+		var err error
+		if widths[f], err = s.Footprint(f); err != nil {
+			return nil, err
+		}
+	}
+	return widths, nil
+}
+
+func (m *merger) add(c *cursor) error {
 	more, err := m.advance(c)
 	if more {
 		m.cursors = append(m.cursors, c)
@@ -219,7 +277,7 @@ func (m *merger) write(ctx context.Context, w *cold.Writer) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := m.group(); err != nil {
+		if err := m.group(m.job.parts[0].meta.ChunkRows); err != nil {
 			return err
 		}
 		if err := w.WriteGroup(m.sources, m.picks); err != nil {
@@ -230,17 +288,24 @@ func (m *merger) write(ctx context.Context, w *cold.Writer) error {
 }
 
 // group picks the rows of the next group.
-func (m *merger) group() error {
-	m.sources, m.picks = m.sources[:0], m.picks[:0]
+func (m *merger) group(chunkRows int) error {
+	clear(m.sources) // their columns
+	m.sources, m.picks, m.widths, m.taken = m.sources[:0], m.picks[:0], m.widths[:0], m.taken[:0]
 	for _, c := range m.cursors {
 		c.source = -1
 	}
-	for len(m.cursors) > 0 && len(m.picks) < m.db.groupRows() {
+	for len(m.cursors) > 0 && !m.full(chunkRows) {
 		c := m.cursors[0]
 		if c.source < 0 {
+			chunk := c.part.Chunk(c.chunk)
+			widths, err := m.widthsOf(chunk)
+			if err != nil {
+				return partError(m.job.table, c.ref.meta, err)
+			}
 			c.source = len(m.sources)
-			m.sources = append(m.sources, c.part.Chunk(c.chunk))
+			m.sources, m.widths, m.taken = append(m.sources, chunk), append(m.widths, widths), append(m.taken, 0)
 		}
+		m.taken[c.source]++
 		m.picks = append(m.picks, block.Pick{Source: uint32(c.source), Row: uint32(c.row)})
 		m.job.from = append(m.job.from, uint8(c.input))
 		more, err := m.advance(c)
@@ -255,6 +320,25 @@ func (m *merger) group() error {
 		m.down()
 	}
 	return nil
+}
+
+// full reports whether the group ends: it has the most rows, or with another chunk
+// of such rows a column would be too large.
+func (m *merger) full(chunkRows int) bool {
+	n := len(m.picks)
+	if n == 0 || n%chunkRows != 0 {
+		return false
+	}
+	if n == cold.GroupChunks*chunkRows {
+		return true
+	}
+	sums := make([]int, len(m.job.table.Schema.Fields))
+	for s, widths := range m.widths {
+		for f, w := range widths {
+			sums[f] += w * m.taken[s] / m.sources[s].Rows()
+		}
+	}
+	return slices.Max(sums)/n*(n+chunkRows) > cold.GroupBytes
 }
 
 // remapMerged gives the rows of a merged part that have died since its inputs

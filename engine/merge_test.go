@@ -12,8 +12,9 @@ import (
 )
 
 // chooseScript gives the parts that would be merged. Each line is a part with
-// its first and last hour since the beginning of a week, its MiB and its dead
-// percent; before is the hour at which days and weeks count as over.
+// its first and last hour since the beginning of a week, its MiB, its dead percent
+// and, unless they are 8192, the rows of its chunks; before is the hour at which
+// days and weeks count as over.
 func chooseScript(t *testing.T, d *datadriven.TestData) string {
 	var before int
 	d.ScanArgs(t, "before", &before)
@@ -22,10 +23,11 @@ func chooseScript(t *testing.T, d *datadriven.TestData) string {
 	var list []*partRef
 	for line := range strings.Lines(d.Input) {
 		var first, last, size, dead int
-		if _, err := fmt.Sscan(line, &first, &last, &size, &dead); err != nil {
+		chunk := 8192
+		if n, err := fmt.Sscan(line, &first, &last, &size, &dead, &chunk); n < 4 {
 			return err.Error()
 		}
-		m := &layout.PartMeta{ID: uint64(len(list) + 1), Rows: 1000, Bytes: int64(size) << 20, MinTime: at(first), MaxTime: at(last)}
+		m := &layout.PartMeta{ID: uint64(len(list) + 1), Rows: 1000, ChunkRows: chunk, Bytes: int64(size) << 20, MinTime: at(first), MaxTime: at(last)}
 		list = append(list, &partRef{meta: m, deadCount: 10 * dead})
 	}
 	var ids []uint64

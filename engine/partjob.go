@@ -45,10 +45,12 @@ func (j *partJob) dead(tv *tableView) vector.Bitmap {
 	return remapMerged(j, tv)
 }
 
-// writePart writes the job's part into the object store and reads its footer
-// back. Nobody knows of it before commitPart.
-func (db *DB) writePart(ctx context.Context, j *partJob, write func(*cold.Writer) error) error {
+// writePart writes the job's part, in chunks of so many rows, into the object
+// store and reads its footer back. Nobody knows of it before commitPart.
+func (db *DB) writePart(ctx context.Context, j *partJob, chunkRows int, write func(*cold.Writer) error) error {
 	t := j.table
+	spec := t.cold
+	spec.ChunkRows = chunkRows
 	first := int64(math.MaxInt64)
 	for _, ref := range j.blocks {
 		first = min(first, ref.meta.MinTime)
@@ -59,7 +61,7 @@ func (db *DB) writePart(ctx context.Context, j *partJob, write func(*cold.Writer
 	name := layout.PartName(t.Schema.Name, time.Unix(0, first))
 	text := func(stored string) (string, error) { return db.blobs.text(stored, nil) }
 	written, err := db.parts.store.Put(ctx, name, func(out io.Writer) error {
-		w, err := cold.NewWriter(out, &t.cold, text)
+		w, err := cold.NewWriter(out, &spec, text)
 		if err != nil {
 			return err
 		}
@@ -203,13 +205,8 @@ func (db *DB) publishPart(j *partJob) {
 
 // endPartJob gives the inputs of a job that failed back, and tells the listener.
 func (db *DB) endPartJob(j *partJob, err error) {
-	if err != nil && j.blocks != nil {
-		_ = db.onFlusher(context.Background(), func() error { // a closed store has no claims
-			for _, ref := range j.blocks {
-				delete(db.claimed, ref.meta)
-			}
-			return nil
-		})
+	if err != nil {
+		_ = db.unclaim(context.Background(), j.blocks) // a closed store has no claims
 	}
 	if err == nil {
 		for _, p := range j.parts {

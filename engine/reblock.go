@@ -14,6 +14,10 @@ import (
 // is written again about log8(block rows / rows of a flush) times.
 const reblockInputs = 8
 
+// reblockBytes is the size of a block that is not small, however few rows it has:
+// all columns of the inputs are in memory.
+const reblockBytes = 2 << 20
+
 // reblock merges small blocks of one hour until there are few, and deletes
 // what earlier merges left and no view needs.
 func (db *DB) reblock(ctx context.Context) error {
@@ -48,7 +52,7 @@ func (db *DB) smallBlocks(v *View) (*table, []*blockRef) {
 			for rows := ref.meta.Rows - ref.deadCount; rows >= reblockInputs; rows /= reblockInputs {
 				size++
 			}
-			if 2*ref.meta.Rows >= db.opts.BlockRows || db.claimed[ref.meta] {
+			if 2*ref.meta.Rows >= db.opts.BlockRows || ref.meta.Bytes >= reblockBytes || db.claimed[ref.meta] {
 				continue
 			}
 			c := class{ref.meta.Hour, size}

@@ -30,15 +30,17 @@ func (r *tableRepair) rewritePart(ref *partRef) (name string, err error) {
 	name = layout.PartName(r.t.Schema.Name, time.Unix(0, old.MinTime))
 	var meta *layout.PartMeta
 	var index *layout.PartIndex
+	spec := r.t.cold
+	spec.ChunkRows = old.ChunkRows
 	written, err := r.parts.store.Put(context.Background(), name, func(out io.Writer) error {
-		w, err := cold.NewWriter(out, &r.t.cold, func(stored string) (string, error) { return r.blobs.text(stored, nil) })
+		w, err := cold.NewWriter(out, &spec, func(stored string) (string, error) { return r.blobs.text(stored, nil) })
 		if err != nil {
 			return err
 		}
-		for from := 0; from < part.Chunks(); from += cold.GroupChunks {
+		for k := 0; k < part.Chunks(); {
 			var sources []cold.Source
 			var picks []block.Pick
-			for k := from; k < min(from+cold.GroupChunks, part.Chunks()); k++ {
+			for end := part.GroupEnd(k); k < end; k++ {
 				chunk := part.Chunk(k)
 				for row := range chunk.Rows() {
 					picks = append(picks, block.Pick{Source: uint32(len(sources)), Row: uint32(row)})

@@ -1,6 +1,7 @@
 package cold
 
 import (
+	"sort"
 	"sync/atomic"
 
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -10,12 +11,17 @@ import (
 type Chunk struct {
 	part  *Part
 	k     int
+	group int // the row group that it is in
+	place int // its place there
 	bytes atomic.Int64
 	whole atomic.Pointer[vector.Column] // the times, once they were read: other fields are relative to them
 }
 
 // Chunk gives a chunk; nothing is read.
-func (p *Part) Chunk(k int) *Chunk { return &Chunk{part: p, k: k} }
+func (p *Part) Chunk(k int) *Chunk {
+	group := sort.Search(len(p.first), func(g int) bool { return p.first[g] > k }) - 1
+	return &Chunk{part: p, k: k, group: group, place: k - p.first[group]}
+}
 
 // Rows gives the number of rows.
 func (c *Chunk) Rows() int {
@@ -109,4 +115,4 @@ func absent(f vector.Field, rows int) *vector.Column {
 	return c
 }
 
-func (c *Chunk) chunk(leaf int) *columnChunk { return &c.part.groups[c.k/GroupChunks][leaf] }
+func (c *Chunk) chunk(leaf int) *columnChunk { return &c.part.groups[c.group][leaf] }

@@ -1,11 +1,12 @@
 // Package cold is the format of a part: an immutable Parquet file of rows of
 // one table, sorted, that other programs read as it is.
 //
-// Row groups have 16 chunks, all but the last; a chunk is ChunkRows rows, all
-// but the last, and one data page of each column. So chunk k of a part is read
-// as a hot block is, and every page is found by the offset index. Pages are
-// compressed with zstd, whose frames carry a checksum; the bytes behind the row
-// groups (page index and footer) are covered by one in PartMeta.
+// Row groups have 1 to 16 chunks; a chunk is ChunkRows rows, all but the last,
+// and one data page of each column. Both are smaller where rows are long, see
+// Fit. So chunk k of a part is read as a hot block is, and every page is found
+// by the offset index. Pages are compressed with zstd, whose frames carry a
+// checksum; the bytes behind the row groups (page index and footer) are covered
+// by one in PartMeta.
 //
 // What a field of the table's schema becomes; "optional" if it is nullable:
 //
@@ -46,7 +47,7 @@ import (
 // ChunkRows is how many rows a chunk has unless a Spec says otherwise.
 const ChunkRows = 8192
 
-// GroupChunks is how many chunks a row group has.
+// GroupChunks is the most chunks of a row group.
 const GroupChunks = 16
 
 // ErrCorrupt is wrapped by every error about bytes that cannot be a part.
@@ -77,6 +78,8 @@ func (s *Spec) chunkRows() int {
 // A Source is a run of rows of which columns can be read: *block.Block and
 // *Chunk are.
 type Source interface {
+	Rows() int
+	Footprint(field int) (int, error) // about the bytes of memory that the column takes
 	Column(field int) (*vector.Column, error)
 	RowNumbers() (*vector.Column, error)
 	LSNs() (*vector.Column, error)

@@ -22,7 +22,7 @@ func TestRoundTrip(t *testing.T) {
 			n = 1000 + rng.IntN(500) // several row groups
 		}
 		sources, picks := pickRandomly(rng, spec, n)
-		raw, meta, index := writePart(t, spec, sources, picks)
+		raw, meta, index := writeGroups(t, spec, sources, randomGroups(rng, spec, picks))
 		if meta.Rows != n || meta.Bytes != int64(len(raw)) || len(index.Chunks) != meta.Chunks() {
 			t.Fatalf("the entry says %+v of %d rows in %d bytes", meta, n, len(raw))
 		}

@@ -64,8 +64,8 @@ func (c *Chunk) page(leaf int) (*page, error) {
 	if v, ok := c.part.cache.get(key); ok {
 		return v.(*page), nil
 	}
-	cc := &c.part.groups[c.k/GroupChunks][leaf]
-	at := cc.pages[c.k%GroupChunks]
+	cc := c.chunk(leaf)
+	at := cc.pages[c.place]
 	p, err := c.part.read(cc, at, dataPage)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (c *Chunk) page(leaf int) (*page, error) {
 func (c *Chunk) fail(leaf int) error {
 	p := c.part
 	return corrupt("%s: page at %d of column %q cannot be decoded", p.meta.Name,
-		p.groups[c.k/GroupChunks][leaf].pages[c.k%GroupChunks].offset, p.columns.leaves[leaf].path)
+		c.chunk(leaf).pages[c.place].offset, p.columns.leaves[leaf].path)
 }
 
 // A dictionary is that of a column in a row group.
@@ -95,12 +95,12 @@ type dictionary struct {
 
 // dictionary gives the dictionary of a column.
 func (c *Chunk) dictionary(leaf int) (*dictionary, error) {
-	p, group := c.part, c.k/GroupChunks
-	key := cacheKey{p.meta, int32(leaf), ^int32(group)}
+	p := c.part
+	key := cacheKey{p.meta, int32(leaf), ^int32(c.group)}
 	if v, ok := p.cache.get(key); ok {
 		return v.(*dictionary), nil
 	}
-	cc := &p.groups[group][leaf]
+	cc := c.chunk(leaf)
 	at := cc.dictionary
 	if at.size == 0 {
 		return nil, c.fail(leaf)

@@ -23,6 +23,7 @@ type Part struct {
 	file    io.ReaderAt
 	columns *columns
 	groups  [][]columnChunk // by row group and leaf
+	first   []int           // by row group: its first chunk
 	held    int64
 }
 
@@ -31,6 +32,7 @@ type columnChunk struct {
 	missing    bool  // the file does not have the column
 	empty      bool  // it has no value, only NULLs and empty rows
 	values     int64 // NULLs and empty rows included
+	nulls      int64 // of these
 	raw        int64 // bytes of all pages, decompressed
 	encoding   parquet.Encoding
 	dictionary location
@@ -102,16 +104,16 @@ func (p *Part) directory(footer *metadata.FileMetaData, tail []byte) error {
 	for i := range footer.Schema.NumColumns() {
 		numbers[footer.Schema.Column(i).Path()] = i
 	}
-	full := GroupChunks * p.meta.ChunkRows
-	if n := (p.meta.Rows + full - 1) / full; n != footer.NumRowGroups() {
-		return corrupt("%s has %d row groups, expected %d", p.meta.Name, footer.NumRowGroups(), n)
-	}
+	before := 0 // rows of the groups in front
 	for g := range footer.NumRowGroups() {
 		group := footer.RowGroup(g)
-		rows := min(full, p.meta.Rows-g*full)
-		if group.NumRows() != int64(rows) {
-			return corrupt("%s: row group %d has %d rows, expected %d", p.meta.Name, g, group.NumRows(), rows)
+		size, last := group.NumRows(), g == footer.NumRowGroups()-1
+		if size < 1 || size > int64(min(GroupChunks*p.meta.ChunkRows, p.meta.Rows-before)) || size%int64(p.meta.ChunkRows) != 0 && !last {
+			return corrupt("%s: row group %d has %d rows after %d of %d", p.meta.Name, g, size, before, p.meta.Rows)
 		}
+		rows := int(size)
+		p.first = append(p.first, before/p.meta.ChunkRows)
+		before += rows
 		chunks := make([]columnChunk, len(p.columns.leaves))
 		for i, l := range p.columns.leaves {
 			n, ok := numbers[l.path]
@@ -132,6 +134,9 @@ func (p *Part) directory(footer *metadata.FileMetaData, tail []byte) error {
 			p.held += 64 + 16*int64(len(chunks[i].pages))
 		}
 		p.groups = append(p.groups, chunks)
+	}
+	if before != p.meta.Rows {
+		return corrupt("%s has %d rows, expected %d", p.meta.Name, before, p.meta.Rows)
 	}
 	p.held += 256 * int64(len(p.columns.leaves))
 	return nil
@@ -159,7 +164,10 @@ func (p *Part) columnChunk(c *metadata.ColumnChunkMetaData, tail []byte, rows in
 		}
 	}
 	if stats, err := c.Statistics(); err == nil && stats != nil {
-		out.empty = stats.HasNullCount() && stats.NullCount() == c.NumValues()
+		if stats.HasNullCount() {
+			out.nulls = stats.NullCount()
+			out.empty = out.nulls == out.values
+		}
 	}
 	start := p.meta.Bytes - p.meta.Tail // where the pages end
 	at := c.GetOffsetIndexLocation()
@@ -189,6 +197,14 @@ func (p *Part) columnChunk(c *metadata.ColumnChunkMetaData, tail []byte, rows in
 // Chunks gives the number of chunks.
 func (p *Part) Chunks() int { return p.meta.Chunks() }
 
+// GroupEnd gives the chunk behind the row group that has chunk k.
+func (p *Part) GroupEnd(k int) int {
+	if next := p.Chunk(k).group + 1; next < len(p.first) {
+		return p.first[next]
+	}
+	return p.Chunks()
+}
+
 // Held gives the bytes of memory that the open part holds.
 func (p *Part) Held() int64 { return p.held }
 
@@ -208,7 +224,7 @@ func (p *Part) Verify() error {
 			return err
 		}
 		for i := range p.columns.leaves {
-			if g := p.groups[k/GroupChunks]; !g[i].missing {
+			if !c.chunk(i).missing {
 				if _, err := c.page(i); err != nil {
 					return err
 				}

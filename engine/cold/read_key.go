@@ -22,7 +22,7 @@ func (c *Chunk) Key(field int, key string) (*vector.Column, error) {
 		if out, err = c.keyTexts(p.first+i, k); err != nil {
 			return nil, err
 		}
-		if !k.mixed(c.k / GroupChunks) {
+		if !k.mixed(c.group) {
 			return out, nil
 		}
 	}

@@ -251,16 +251,34 @@ func withDict(c *vector.Column) *vector.Column {
 
 // testRows is rows with their bookkeeping.
 type testRows struct {
-	*vector.Rows
+	rows          *vector.Rows
 	numbers, lsns *vector.Column
 }
 
-func (r *testRows) Column(field int) (*vector.Column, error) { return r.Cols[field], nil }
+func (r *testRows) Rows() int                                { return r.rows.N }
+func (r *testRows) Column(field int) (*vector.Column, error) { return r.rows.Cols[field], nil }
 func (r *testRows) RowNumbers() (*vector.Column, error)      { return r.numbers, nil }
 func (r *testRows) LSNs() (*vector.Column, error)            { return r.lsns, nil }
 
+// Footprint tells the bytes of texts, and 8 of any other value.
+func (r *testRows) Footprint(field int) (int, error) {
+	c, n := r.rows.Cols[field], 8*r.rows.N
+	for _, list := range [][]string{c.Strs, c.Dict} {
+		for _, s := range list {
+			n += len(s)
+		}
+	}
+	if c.Attrs != nil {
+		n += 13 * len(c.Attrs.Keys)
+		for _, s := range c.Attrs.Strs {
+			n += len(s)
+		}
+	}
+	return n, nil
+}
+
 func numbered(rng *rand.Rand, rows *vector.Rows) *testRows {
-	r := &testRows{Rows: rows, numbers: &vector.Column{Kind: vector.Int64, Len: rows.N}, lsns: &vector.Column{Kind: vector.Int64, Len: rows.N}}
+	r := &testRows{rows: rows, numbers: &vector.Column{Kind: vector.Int64, Len: rows.N}, lsns: &vector.Column{Kind: vector.Int64, Len: rows.N}}
 	for i := range rows.N {
 		r.numbers.Ints = append(r.numbers.Ints, rng.Int64N(1<<50))
 		r.lsns.Ints = append(r.lsns.Ints, int64(7+i/10))
@@ -302,8 +320,22 @@ func sortPicks(spec *Spec, sources []Source, picks []block.Pick) {
 	})
 }
 
-// writePart writes a part in memory.
+// writePart writes a part in memory, of full row groups.
 func writePart(t testing.TB, spec *Spec, sources []Source, picks []block.Pick) ([]byte, *layout.PartMeta, *layout.PartIndex) {
+	t.Helper()
+	return writeGroups(t, spec, sources, slices.Collect(slices.Chunk(picks, spec.groupRows())))
+}
+
+// randomGroups cuts picks into row groups of any number of chunks.
+func randomGroups(rng *rand.Rand, spec *Spec, picks []block.Pick) (groups [][]block.Pick) {
+	for len(picks) > 0 {
+		n := min(len(picks), (1+rng.IntN(GroupChunks))*spec.chunkRows())
+		groups, picks = append(groups, picks[:n]), picks[n:]
+	}
+	return groups
+}
+
+func writeGroups(t testing.TB, spec *Spec, sources []Source, groups [][]block.Pick) ([]byte, *layout.PartMeta, *layout.PartIndex) {
 	t.Helper()
 	var buf bytes.Buffer
 	w, err := NewWriter(&buf, spec, func(stored string) (string, error) {
@@ -313,7 +345,7 @@ func writePart(t testing.TB, spec *Spec, sources []Source, picks []block.Pick) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	for group := range slices.Chunk(picks, spec.groupRows()) {
+	for _, group := range groups {
 		if err := w.WriteGroup(sources, group); err != nil {
 			t.Fatal(err)
 		}

@@ -153,11 +153,7 @@ const maxDictionaryBytes = 1 << 20
 
 // texts writes a String column by its dictionary, or without one.
 func (g *group) texts(c *vector.Column) error {
-	size := 0
-	for _, s := range c.Dict {
-		size += len(s)
-	}
-	if c.Dict != nil && size <= maxDictionaryBytes {
+	if c.Dict != nil && g.hasDictionary(c) {
 		return g.codes(c.Dict, c.Codes, c.Valid)
 	}
 	return g.pages(func(cw file.ColumnChunkWriter, from, to int) error {
@@ -174,6 +170,24 @@ func (g *group) texts(c *vector.Column) error {
 		_, err := cw.(*file.ByteArrayColumnChunkWriter).WriteBatch(values, g.levels(cw, c.Valid, from, to), nil)
 		return err
 	})
+}
+
+// hasDictionary reports whether texts are written by their dictionary.
+func (g *group) hasDictionary(c *vector.Column) bool {
+	size, texts, rows := 0, 0, 0
+	for _, s := range c.Dict {
+		size += len(s)
+	}
+	if size <= maxDictionaryBytes {
+		return true
+	}
+	for i := range c.Len {
+		if !c.IsNull(i) {
+			texts += len(c.Str(i))
+			rows++
+		}
+	}
+	return g.writer.spec.dictionaryFits(size, texts, rows)
 }
 
 // byteArray gives the bytes of a text, which are not changed.

@@ -55,7 +55,7 @@ func (g *group) attributes(field int, p place, c *vector.Column) error {
 	for e := range stays {
 		stays[e] = true
 	}
-	number := g.writer.file0()
+	number := g.writer.groups
 	for i, k := range p.frequent {
 		var list, rows []uint32
 		if code, ok := a.Key(k.Key); ok {

@@ -40,7 +40,9 @@ type Writer struct {
 	text func(stored string) (string, error)
 	sink *sink
 	rows int
-	last bool // a row group was not full: none follows
+	last bool // a chunk was not full: none follows
+
+	groups int // row groups that are done
 
 	columns *columns // nil until the first row group
 	file    *file.Writer
@@ -66,33 +68,28 @@ func (s *Spec) sorted() bool {
 	return s.Trace != "" && len(s.Order) > 0 && s.Order[0] == s.Trace
 }
 
-// WriteGroup writes a row group: picked rows of the sources, in that order,
-// GroupChunks chunks of them but in the last call. One column of the sources is
-// in memory at a time.
+// WriteGroup writes a row group: picked rows of the sources, in that order, one
+// to GroupChunks whole chunks of them but in the last call. In memory are the
+// group's rows of one column, and the column of one source.
 func (w *Writer) WriteGroup(sources []Source, picks []block.Pick) error {
 	if w.last || len(picks) == 0 || len(picks) > w.spec.groupRows() {
 		return fmt.Errorf("cold: a row group of %d rows after %d", len(picks), w.rows)
 	}
 	g := &group{
-		writer: w, sources: sources, picks: picks, used: make([]bool, len(sources)),
+		writer: w, sources: sources, picks: picks, by: bySource(len(sources), picks),
 		columns: make(map[int]*vector.Column), describe: layout.NewChunks(w.spec.Description, len(picks), w.spec.chunkRows(), w.spec.sorted(), w.text),
 	}
-	for _, p := range picks {
-		g.used[p.Source] = true
-	}
 	if err := g.write(); err != nil {
-		return fmt.Errorf("write row group %d: %w", w.file0(), err)
+		return fmt.Errorf("write row group %d: %w", w.groups, err)
 	}
 	chunks, traces := g.describe.Finish()
 	w.index.Chunks = append(w.index.Chunks, chunks...)
 	w.traces = append(w.traces, traces...)
 	w.rows += len(picks)
-	w.last = len(picks) < w.spec.groupRows()
+	w.last = len(picks)%w.spec.chunkRows() != 0
+	w.groups++
 	return nil
 }
-
-// file0 is the number of row groups that were begun.
-func (w *Writer) file0() int { return w.rows / w.spec.groupRows() }
 
 // begin opens the file, once the first row group has told what is in it.
 func (w *Writer) begin(g *group) error {
@@ -194,7 +191,7 @@ type group struct {
 	writer   *Writer
 	sources  []Source
 	picks    []block.Pick
-	used     []bool                 // by source
+	by       picksOf
 	columns  map[int]*vector.Column // gathered so far and still needed, by field
 	describe *layout.Chunks
 	file     file.SerialRowGroupWriter
@@ -210,20 +207,6 @@ func (g *group) column(field int) (*vector.Column, error) {
 		g.columns[field] = c
 	}
 	return c, err
-}
-
-func (g *group) gather(f vector.Field, read func(Source) (*vector.Column, error)) (*vector.Column, error) {
-	cols := make([]*vector.Column, len(g.sources))
-	for s, source := range g.sources {
-		if !g.used[s] {
-			continue
-		}
-		var err error
-		if cols[s], err = read(source); err != nil {
-			return nil, err
-		}
-	}
-	return gather(f, cols, g.picks), nil
 }
 
 // bookkeeping gathers the running numbers, or the LSNs.

@@ -11,7 +11,7 @@ import (
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// Row groups are full but for the last one; a part has rows.
+// Chunks are full but for the last one; a part has rows.
 func TestGroups(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	sources, picks := pickRandomly(rng, spans, 64*GroupChunks+1)
@@ -26,11 +26,13 @@ func TestGroups(t *testing.T) {
 		t.Error("a row group has too many rows")
 	}
 	w := begin()
-	if err := w.WriteGroup(sources, picks[:100]); err != nil {
-		t.Fatal(err)
+	for _, n := range []int{128, 64, 100} {
+		if err := w.WriteGroup(sources, picks[:n]); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := w.WriteGroup(sources, picks[:100]); err == nil {
-		t.Error("a row group follows one that is not full")
+	if err := w.WriteGroup(sources, picks[:64]); err == nil {
+		t.Error("a row group follows a chunk that is not full")
 	}
 	if _, _, err := begin().Close(); err == nil {
 		t.Error("a part is empty")
