@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -34,7 +35,7 @@ func newKey(long bool) []byte {
 
 // running makes the context of a statement. A CancelRequest, a shutdown that
 // waits no longer and a client that has gone end it. The caller must not read
-// from the connection until it has called done.
+// from the connection until it has called done or stopWatching.
 func (c *conn) running() (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancel(c.server.ctx)
 	c.setCancel(cancel)
@@ -46,7 +47,7 @@ func (c *conn) running() (ctx context.Context, done func()) {
 			cancel()
 		}
 	})
-	return ctx, func() {
+	c.stopWatching = sync.OnceFunc(func() {
 		if !watch.Stop() {
 			c.interruptRead()
 			<-watched
@@ -54,6 +55,9 @@ func (c *conn) running() (ctx context.Context, done func()) {
 				c.broken = err
 			}
 		}
+	})
+	return ctx, func() {
+		c.stopWatching()
 		c.setCancel(nil)
 		cancel()
 	}

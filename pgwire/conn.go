@@ -56,6 +56,8 @@ type conn struct {
 	skipping bool // after an error, until Sync
 	failed   bool // an error happened since the last Sync
 
+	stopWatching func() // of the running statement
+
 	mu            sync.Mutex         // guards cancelRunning
 	cancelRunning context.CancelFunc // nil: no statement runs
 }

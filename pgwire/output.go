@@ -142,7 +142,7 @@ func clean(s string) string { return strings.ReplaceAll(s, "\x00", "") }
 func response(severity string, e *pgerr.Error) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{
 		Severity: severity, SeverityUnlocalized: severity, Code: string(e.Code), Message: clean(e.Message),
-		Detail: clean(e.Detail), Hint: clean(e.Hint), Position: int32(e.Position),
+		Detail: clean(e.Detail), Hint: clean(e.Hint), Where: clean(e.Context), Position: int32(e.Position),
 	}
 }
 

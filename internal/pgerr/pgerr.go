@@ -16,8 +16,9 @@ type Error struct {
 	Message  string
 	Detail   string
 	Hint     string
-	Position int   // 1-based character in the statement; 0 if unknown
-	Err      error // cause: logged, never sent
+	Context  string // where it happened, beside the statement
+	Position int    // 1-based character in the statement; 0 if unknown
+	Err      error  // cause: logged, never sent
 }
 
 // New makes an Error with a formatted message.
@@ -58,6 +59,16 @@ func (e *Error) WithDetail(format string, args ...any) *Error {
 func (e *Error) WithHint(format string, args ...any) *Error {
 	c := *e
 	c.Hint = fmt.Sprintf(format, args...)
+	return &c
+}
+
+// In gives a copy of e with a formatted CONTEXT line, unless it has one.
+func (e *Error) In(format string, args ...any) *Error {
+	if e.Context != "" {
+		return e
+	}
+	c := *e
+	c.Context = fmt.Sprintf(format, args...)
 	return &c
 }
 

@@ -204,7 +204,14 @@ func DecodeBinary(t Type, b []byte) (any, error) {
 		Bool: 1, Int2: 2, Int4: 4, Int8: 8, Float4: 4, Float8: 8, Date: 4, Timestamp: 8, Timestamptz: 8,
 		Time: 8, Timetz: 12, IntervalOID: 16, UUIDOID: 16,
 	}
-	if n, ok := fixed[t.OID]; ok && len(b) != n || intBits(t.OID) == 33 && len(b) != 4 {
+	n, ok := fixed[t.OID]
+	if intBits(t.OID) == 33 {
+		n, ok = 4, true
+	}
+	switch {
+	case ok && len(b) < n:
+		return nil, pgerr.New(pgerr.ProtocolViolation, "insufficient data left in message")
+	case ok && len(b) > n:
 		return nil, badBinary()
 	}
 	if intBits(t.OID) == 33 {

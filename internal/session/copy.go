@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	pg "github.com/pganalyze/pg_query_go/v6"
-
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
@@ -19,22 +17,11 @@ import (
 	"github.com/tael-sql/tael-sql/sqlplan/syntax"
 )
 
-// copyFormat is the options of a COPY TO STDOUT.
-type copyFormat struct {
-	format    string // text, csv or binary
-	delimiter byte
-	null      string
-	header    bool
-	quote     byte
-	escape    byte
-	force     []bool // FORCE_QUOTE by column
-}
-
 // describeCopy binds the query whose rows COPY sends.
 func (st *statement) describeCopy() error {
 	n := st.node.Node.GetCopyStmt()
 	if n.IsFrom {
-		return pgerr.New(pgerr.FeatureNotSupported, "COPY FROM is not supported")
+		return st.describeCopyFrom(n)
 	}
 	if n.IsProgram || n.Filename != "" {
 		return pgerr.New(pgerr.FeatureNotSupported, "COPY to a file or a program is not supported").
@@ -87,93 +74,11 @@ func (st *statement) describeCopy() error {
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// copyOptions reads the options of a COPY.
-func copyOptions(st *syntax.Statement, columns []bind.Column) (copyFormat, error) {
-	n := st.Node.GetCopyStmt()
-	f := copyFormat{format: "text", quote: '"', force: make([]bool, len(columns))}
-	at := 0
-	for _, o := range n.Options {
-		if d := o.GetDefElem(); d.Defname == "format" {
-			f.format, at = constText(d.Arg), st.Position(d.Location)
-		}
-	}
-	switch f.format {
-	case "text":
-		f.delimiter, f.null = '\t', `\N`
-	case "csv":
-		f.delimiter = ','
-	case "binary":
-	default:
-		return f, pgerr.New(pgerr.InvalidParameterValue, "COPY format \"%s\" not recognized", f.format).At(at)
-	}
-	one := func(what, s string) (byte, error) {
-		if len(s) != 1 {
-			return 0, pgerr.New(pgerr.FeatureNotSupported, "COPY %s must be a single one-byte character", what)
-		}
-		return s[0], nil
-	}
-	for _, o := range n.Options {
-		d := o.GetDefElem()
-		value := constText(d.Arg)
-		var err error
-		switch d.Defname {
-		case "format":
-		case "delimiter":
-			f.delimiter, err = one("delimiter", value)
-		case "null":
-			f.null = value
-		case "header":
-			on, ok := boolean(strings.ToLower(value))
-			if d.Arg != nil && !ok {
-				return f, pgerr.New(pgerr.SyntaxError, "header requires a Boolean value or \"match\"")
-			}
-			f.header = d.Arg == nil || on
-		case "quote":
-			f.quote, err = one("quote", value)
-		case "escape":
-			f.escape, err = one("escape", value)
-		case "force_quote":
-			err = f.forceQuote(d.Arg, columns)
-		case "encoding":
-			if _, err := check("client_encoding", value, ""); err != nil {
-				return f, err
-			}
-		default:
-			err = pgerr.New(pgerr.SyntaxError, "option \"%s\" not recognized", d.Defname).At(st.Position(d.Location))
-		}
-		if err != nil {
-			return f, err
-		}
-	}
-	if f.escape == 0 {
-		f.escape = f.quote
-	}
-	return f, nil
-}
-
-func (f *copyFormat) forceQuote(arg *pg.Node, columns []bind.Column) error {
-	if arg.GetAStar() != nil {
-		for i := range f.force {
-			f.force[i] = true
-		}
-		return nil
-	}
-	for _, n := range arg.GetList().GetItems() {
-		name := n.GetString_().Sval
-		i := slices.IndexFunc(columns, func(c bind.Column) bool { return c.Name == name })
-		if i < 0 {
-			return pgerr.New(pgerr.UndefinedColumn, "column \"%s\" does not exist", name)
-		}
-		f.force[i] = true
-	}
-	return nil
-}
-
 // copyOut is COPY TO STDOUT.
 func (p *portal) copyOut(ctx context.Context, w *pgwire.RowWriter) (tag string, err error) {
 	s := p.session
 	columns := p.stmt.query.Columns
-	format, err := copyOptions(p.stmt.node, columns)
+	format, err := copyOptions(p.stmt.node, columnNames(columns), false)
 	if err != nil {
 		return "", err
 	}

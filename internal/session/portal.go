@@ -70,7 +70,11 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 	case syntax.Execute:
 		tag, err = p.execute(ctx, w)
 	case syntax.Copy:
-		tag, err = p.copyOut(ctx, w)
+		if p.stmt.target != nil {
+			tag, err = p.copyFrom(ctx, w)
+		} else {
+			tag, err = p.copyOut(ctx, w)
+		}
 	case syntax.Declare:
 		tag, err = p.stmt.node.Tag, s.declare(ctx, p.stmt, p.params)
 	default:

@@ -18,7 +18,8 @@ type statement struct {
 	oids    []pgtypes.OID
 
 	described bool
-	query     *bind.Query // of a query, or of the one that EXPLAIN explains, DECLARE opens or COPY sends
+	target    *bind.CopyTarget // of COPY FROM
+	query     *bind.Query      // of a query, or of the one that EXPLAIN explains, DECLARE opens or COPY sends
 	columns   []pgwire.Column
 	params    []pgtypes.OID
 }

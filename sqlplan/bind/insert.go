@@ -9,6 +9,7 @@ import (
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/sqlplan/syntax"
 )
 
 func (b *binder) insert(n *pg.InsertStmt, outer *scope, ctes *cteScope) *Modify {
@@ -207,4 +208,50 @@ func (b *binder) checkArbiter(n *pg.OnConflictClause, rel *catalog.Relation, req
 	if len(key) == 0 || !slices.Equal(key, places) {
 		panic(pgerr.New(pgerr.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification"))
 	}
+}
+
+// A CopyTarget is what COPY FROM fills.
+type CopyTarget struct {
+	Table    catalog.WritableTable
+	Places   []int       // of the columns in the data, in Relation.Columns
+	Defaults []expr.Expr // by column; nil for those in the data
+}
+
+// BindCopyFrom binds COPY FROM.
+func BindCopyFrom(stmt *syntax.Statement, n *pg.CopyStmt, env Environment) (t *CopyTarget, err error) {
+	defer func() {
+		if err = caught(recover()); err != nil {
+			t = nil
+		}
+	}()
+	b := newBinder(stmt, env)
+	if _, rel := b.env.Catalog.Relation(n.Relation.Schemaname, n.Relation.Relname, b.path); rel != nil && rel.Kind == 'v' {
+		panic(pgerr.New(pgerr.WrongObjectType, "cannot copy to view \"%s\"", rel.Name).
+			WithHint("To enable copying to a view, provide an INSTEAD OF INSERT trigger."))
+	}
+	t = &CopyTarget{Table: b.writable(&pg.RangeVar{Schemaname: n.Relation.Schemaname, Relname: n.Relation.Relname, Location: -1}, Insert)}
+	rel := t.Table.Relation()
+	for _, a := range n.Attlist {
+		name := a.GetString_().GetSval()
+		at := rel.Index(name)
+		if at < 0 {
+			b.fail(-1, pgerr.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", name, rel.Name)
+		}
+		if slices.Contains(t.Places, at) {
+			b.fail(-1, pgerr.DuplicateColumn, "column \"%s\" specified more than once", name)
+		}
+		t.Places = append(t.Places, at)
+	}
+	if len(n.Attlist) == 0 {
+		for i := range rel.Columns {
+			t.Places = append(t.Places, i)
+		}
+	}
+	t.Defaults = make([]expr.Expr, len(rel.Columns))
+	for i := range rel.Columns {
+		if !slices.Contains(t.Places, i) {
+			t.Defaults[i] = b.defaultOf(&rel.Columns[i])
+		}
+	}
+	return t, nil
 }
