@@ -115,6 +115,7 @@ var (
 	needsCursor    = regexp.MustCompile(`(?i)^\s*(?:FETCH|MOVE|CLOSE)\b.*?("[^"]+"|\w+)\s*;?\s*$`)
 	needsStatement = regexp.MustCompile(`(?i)^\s*(?:EXECUTE|DEALLOCATE)\s+("[^"]+"|\w+)`)
 	needsSavepoint = regexp.MustCompile(`(?i)^\s*(?:RELEASE(?:\s+SAVEPOINT)?|ROLLBACK\s+TO(?:\s+SAVEPOINT)?)\s+("[^"]+"|\w+)`)
+	takesData      = regexp.MustCompile(`(?i)^\s*COPY\b.*\bFROM\s+STDIN`)
 	outside        = regexp.MustCompile(`(?i)^\s*(BEGIN|START|VACUUM|DISCARD|TRUNCATE)\b`)
 	setsOutside    = regexp.MustCompile(`(?i)\bBEGIN\b\s*;`)
 )
@@ -211,6 +212,10 @@ func runExtended(ctx context.Context, conn *pgconn.PgConn, sql string, declared 
 
 // runSimple gives the columns of the last result that has any, and its rows' number.
 func runSimple(ctx context.Context, conn *pgconn.PgConn, sql string) (fields []pgconn.FieldDescription, rows int, err error) {
+	if takesData.MatchString(sql) { // none was captured
+		_, err := conn.CopyFrom(ctx, strings.NewReader(""), sql)
+		return nil, 0, err
+	}
 	results := conn.Exec(ctx, sql)
 	for results.NextResult() {
 		r := results.ResultReader()
