@@ -23,6 +23,7 @@ import (
 
 	"github.com/tael-sql/tael-sql/internal/pgerr"
 	"github.com/tael-sql/tael-sql/internal/scram"
+	"github.com/tael-sql/tael-sql/pgwire/script"
 )
 
 // passwords are users with their passwords; from a certificate of its name, one
@@ -151,7 +152,7 @@ func TestLoginMessages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := raw.Write(append(startupPacket(3<<16, "user", "alice"), c.send...)); err != nil {
+		if _, err := raw.Write(append(script.Startup(3<<16, "user", "alice"), c.send...)); err != nil {
 			t.Fatal(err)
 		}
 		_ = raw.SetReadDeadline(time.Now().Add(10 * time.Second))

@@ -19,6 +19,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/lib/pq"
+
+	"github.com/tael-sql/tael-sql/pgwire/script"
 )
 
 // listen serves toys on loopback and gives the address.
@@ -256,7 +258,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	if _, err := raw.Write(startupPacket(3<<16, "user", "alice")); err != nil {
+	if _, err := raw.Write(script.Startup(3<<16, "user", "alice")); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 100)
@@ -273,7 +275,7 @@ func TestTLSStuffing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	if _, err := raw.Write(append(packet(sslRequest, nil), startupPacket(3<<16, "user", "alice")...)); err != nil {
+	if _, err := raw.Write(append(script.Packet(sslRequest, nil), script.Startup(3<<16, "user", "alice")...)); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 1000)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
+	"github.com/tael-sql/tael-sql/pgwire/script"
 )
 
 // tape is a client that has said all it has to say and keeps what it hears.
@@ -60,10 +61,10 @@ func play(t testing.TB, said []byte) {
 }
 
 func FuzzStartup(f *testing.F) {
-	f.Add(startupPacket(3<<16, "user", "alice"))
-	f.Add(startupPacket(3<<16|9999, "user", "alice", "_pq_.x", "1", "options", `-c a=b --c-d=e\ f`))
-	f.Add(append(packet(sslRequest, nil), packet(gssRequest, nil)...))
-	f.Add(packet(cancelRequest, make([]byte, 36)))
+	f.Add(script.Startup(3<<16, "user", "alice"))
+	f.Add(script.Startup(3<<16|9999, "user", "alice", "_pq_.x", "1", "options", `-c a=b --c-d=e\ f`))
+	f.Add(append(script.Packet(sslRequest, nil), script.Packet(gssRequest, nil)...))
+	f.Add(script.Packet(cancelRequest, make([]byte, 36)))
 	f.Add([]byte{0, 0, 0, 8, 0, 3, 0, 0})
 	f.Fuzz(func(t *testing.T, said []byte) { play(t, said) })
 }
@@ -93,7 +94,7 @@ func FuzzMessages(f *testing.F) {
 				t.Skip("the toy is no subject")
 			}
 		}
-		play(t, append(startupPacket(3<<16, "user", "alice"), said...))
+		play(t, append(script.Startup(3<<16, "user", "alice"), said...))
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tael-sql/tael-sql/pgwire/script"
 )
 
 // elsewhere are the scenarios of real clients that no test here covers.
@@ -68,7 +70,7 @@ func TestScenarios(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	s := NewServer(toy{}, Options{Registerer: registry})
-	c := &tape{said: bytes.NewReader(append(startupPacket(3<<16, "user", "alice"), "Q\x00\x00\x00\x0bsyntax\x00"...))}
+	c := &tape{said: bytes.NewReader(append(script.Startup(3<<16, "user", "alice"), "Q\x00\x00\x00\x0bsyntax\x00"...))}
 	s.accept(c)
 	s.wg.Wait()
 	s.stop()

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,8 +14,9 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
-	"github.com/jackc/pgx/v5/pgproto3"
 	"go.uber.org/goleak"
+
+	"github.com/tael-sql/tael-sql/pgwire/script"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -120,7 +119,7 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 	case "hangup":
 		_ = c.conn.Close()
 	case "connect":
-		c.write(startupPacket(3<<16, "user", "alice"))
+		c.write(script.Startup(3<<16, "user", "alice"))
 		synctest.Wait()
 		c.take() // printed by startup.txt
 		return ""
@@ -132,7 +131,7 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 		if d.HasArg("wrong") {
 			key[len(key)-1] ^= 1
 		}
-		c.write(packet(80877102, key))
+		c.write(script.Packet(80877102, key))
 	case "send":
 		for line := range strings.Lines(d.Input) {
 			c.write(encode(t, c, strings.TrimSuffix(line, "\n")))
@@ -230,215 +229,22 @@ func (c *client) take() string {
 	return out.String()
 }
 
-// describe prints a message of the server.
+// describe prints a message of the server, and keeps its cancel key.
 func (c *client) describe(typ byte, body []byte) string {
-	must := func(m pgproto3.BackendMessage) {
-		if err := m.Decode(body); err != nil {
-			panic(err)
-		}
-	}
-	switch typ {
-	case 'R':
-		return fmt.Sprintf("Authentication %d", binary.BigEndian.Uint32(body))
-	case 'K':
+	if typ == 'K' {
 		c.pid, c.key = binary.BigEndian.Uint32(body), append([]byte{}, body[4:]...)
-		return fmt.Sprintf("BackendKeyData pid %d, key of %d bytes", c.pid, len(c.key))
-	case 'S':
-		var m pgproto3.ParameterStatus
-		must(&m)
-		return fmt.Sprintf("ParameterStatus %s=%s", m.Name, m.Value)
-	case 'v':
-		n := binary.BigEndian.Uint32(body)
-		return fmt.Sprintf("NegotiateProtocolVersion %d.%d %d:%q", n>>16, n&0xffff, binary.BigEndian.Uint32(body[4:]), body[8:])
-	case 'Z':
-		return fmt.Sprintf("ReadyForQuery %s", body)
-	case 'T':
-		var m pgproto3.RowDescription
-		must(&m)
-		var out strings.Builder
-		out.WriteString("RowDescription")
-		if len(m.Fields) > 100 {
-			return fmt.Sprintf("RowDescription of %d columns", len(m.Fields))
-		}
-		for _, f := range m.Fields {
-			fmt.Fprintf(&out, " %s(table %d.%d type %d len %d mod %d format %d)",
-				f.Name, f.TableOID, f.TableAttributeNumber, f.DataTypeOID, f.DataTypeSize, f.TypeModifier, f.Format)
-		}
-		return out.String()
-	case 't':
-		var m pgproto3.ParameterDescription
-		must(&m)
-		return fmt.Sprint("ParameterDescription ", m.ParameterOIDs)
-	case 'D':
-		var m pgproto3.DataRow
-		must(&m)
-		out := "DataRow"
-		for _, v := range m.Values {
-			switch {
-			case v == nil:
-				out += " NULL"
-			case len(v) > 100:
-				out += fmt.Sprintf(" (%d bytes)", len(v))
-			case bytes.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }):
-				out += " x" + hex.EncodeToString(v)
-			default:
-				out += " " + string(v)
-			}
-		}
-		return out
-	case 'H':
-		var m pgproto3.CopyOutResponse
-		must(&m)
-		return fmt.Sprintf("CopyOutResponse format %d columns %d", m.OverallFormat, m.ColumnFormatCodes)
-	case 'd':
-		return fmt.Sprintf("CopyData %q", body)
-	case 'C':
-		return "CommandComplete " + strings.TrimSuffix(string(body), "\x00")
-	case 'E', 'N':
-		var m pgproto3.ErrorResponse
-		must(&m)
-		out := map[byte]string{'E': "ErrorResponse", 'N': "NoticeResponse"}[typ]
-		out += fmt.Sprintf(" %s/%s %s %q", m.Severity, m.SeverityUnlocalized, m.Code, m.Message)
-		if m.Detail != "" {
-			out += fmt.Sprintf(" detail %q", m.Detail)
-		}
-		if m.Hint != "" {
-			out += fmt.Sprintf(" hint %q", m.Hint)
-		}
-		if m.Position != 0 {
-			out += fmt.Sprintf(" position %d", m.Position)
-		}
-		return out
 	}
-	name, ok := map[byte]string{
-		'1': "ParseComplete", '2': "BindComplete", '3': "CloseComplete", 'n': "NoData",
-		's': "PortalSuspended", 'I': "EmptyQueryResponse", 'c': "CopyDone",
-	}[typ]
-	if !ok {
-		return fmt.Sprintf("unknown message %q", typ)
-	}
-	return name
+	return script.Print(typ, body)
 }
 
-func startupPacket(version uint32, pairs ...string) []byte {
-	var body []byte
-	for _, s := range pairs {
-		body = append(append(body, s...), 0)
-	}
-	return packet(version, append(body, 0))
-}
-
-func packet(code uint32, body []byte) []byte {
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(body)+8))
-	return append(binary.BigEndian.AppendUint32(out, code), body...)
-}
-
-// encode makes a message of a line: its type, then arguments separated by
-// blanks, then for Query and Parse the text.
-//
-//	Startup 3.0 user=alice     SSL, GSS       Query TEXT
-//	Parse NAME OIDS TEXT       Bind PORTAL STATEMENT FORMATS VALUES RESULTS
-//	Describe S|P NAME          Execute PORTAL MAX         Close S|P NAME
-//	Sync Flush Terminate       Bytes HEX      Message TYPE HEX
-//
-// "-" is an empty name or list; lists are separated by commas.
+// encode makes a message of a line, and counts the requests for encryption.
 func encode(t *testing.T, c *client, line string) []byte {
-	words := strings.Split(line, " ")
-	arg := func(i int) string {
-		if i >= len(words) || words[i] == "-" {
-			return ""
-		}
-		return words[i]
+	b, err := script.Encode(line)
+	if err != nil {
+		t.Fatal(err)
 	}
-	rest := func(i int) string { return strings.Join(words[min(i, len(words)):], " ") }
-	list := func(i int) []string {
-		if arg(i) == "" {
-			return nil
-		}
-		return strings.Split(words[i], ",")
-	}
-	codes := func(i int) (out []int16) {
-		for _, s := range list(i) {
-			n, _ := strconv.Atoi(s)
-			out = append(out, int16(n))
-		}
-		return out
-	}
-	message := func(m pgproto3.FrontendMessage) []byte {
-		b, err := m.Encode(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	unhex := func(s string) []byte {
-		b, err := hex.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	switch words[0] {
-	case "Startup":
-		major, minor, _ := strings.Cut(words[1], ".")
-		hi, _ := strconv.Atoi(major)
-		lo, _ := strconv.Atoi(minor)
-		var pairs []string
-		for _, w := range words[2:] {
-			name, value, _ := strings.Cut(w, "=")
-			pairs = append(pairs, name, strings.ReplaceAll(value, "+", " "))
-		}
-		return startupPacket(uint32(hi<<16|lo), pairs...)
-	case "SSL":
+	if line == "SSL" || line == "GSS" {
 		c.bare++
-		return packet(80877103, nil)
-	case "GSS":
-		c.bare++
-		return packet(80877104, nil)
-	case "Query":
-		return message(&pgproto3.Query{String: rest(1)})
-	case "Parse":
-		m := &pgproto3.Parse{Name: arg(1), Query: rest(3)}
-		for _, s := range list(2) {
-			n, _ := strconv.Atoi(s)
-			m.ParameterOIDs = append(m.ParameterOIDs, uint32(n))
-		}
-		return message(m)
-	case "Bind":
-		m := &pgproto3.Bind{DestinationPortal: arg(1), PreparedStatement: arg(2), ParameterFormatCodes: codes(3), ResultFormatCodes: codes(5)}
-		for _, s := range list(4) {
-			switch {
-			case s == "NULL":
-				m.Parameters = append(m.Parameters, nil)
-			case strings.HasPrefix(s, "0x"):
-				m.Parameters = append(m.Parameters, unhex(s[2:]))
-			default:
-				m.Parameters = append(m.Parameters, []byte(s))
-			}
-		}
-		return message(m)
-	case "Describe":
-		return message(&pgproto3.Describe{ObjectType: words[1][0], Name: arg(2)})
-	case "Execute":
-		n, _ := strconv.ParseUint(arg(2), 10, 32)
-		return message(&pgproto3.Execute{Portal: arg(1), MaxRows: uint32(n)})
-	case "Close":
-		return message(&pgproto3.Close{ObjectType: words[1][0], Name: arg(2)})
-	case "Sync":
-		return message(&pgproto3.Sync{})
-	case "Flush":
-		return message(&pgproto3.Flush{})
-	case "Terminate":
-		return message(&pgproto3.Terminate{})
-	case "FunctionCall":
-		return message(&pgproto3.FunctionCall{Function: 1})
-	case "Bytes":
-		return unhex(words[1])
-	case "Message":
-		b := unhex(arg(2))
-		out := binary.BigEndian.AppendUint32([]byte{words[1][0]}, uint32(len(b)+4))
-		return append(out, b...)
 	}
-	t.Fatalf("unknown message %q", line)
-	return nil
+	return b
 }

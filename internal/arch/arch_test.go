@@ -19,7 +19,7 @@ const module = "github.com/tael-sql/tael-sql/"
 // layers lists every package, from the lowest layer up. A package imports only
 // packages of lines above its own, and those that within names.
 var layers = [][]string{
-	{"internal/pgerr", "internal/scram"},
+	{"internal/pgerr", "internal/scram", "pgwire/script"},
 	{"internal/pgtypes"},
 	{"internal/vector", "wal/record", "engine/block"},
 	{"wal", "pgwire", "internal/otlp", "internal/expr", "internal/anomaly", "engine/layout", "engine/object"},
