@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -124,7 +125,8 @@ func (c *conn) ready(status byte) error {
 	if status == 'I' {
 		c.registry.EndTransaction()
 	}
-	for _, name := range c.changed {
+	slices.SortFunc(c.changed, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	for _, name := range c.changed { // in the order that PostgreSQL has its settings in
 		c.report(name, c.values[name])
 	}
 	c.changed = c.changed[:0]

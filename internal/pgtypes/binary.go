@@ -3,6 +3,7 @@ package pgtypes
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/cockroachdb/apd/v3"
@@ -192,6 +193,11 @@ func appendNumericBinary(dst []byte, d *apd.Decimal) []byte {
 	return dst
 }
 
+// shortBinary says that a value's binary form ends too early.
+func shortBinary() *pgerr.Error {
+	return pgerr.New(pgerr.ProtocolViolation, "insufficient data left in message")
+}
+
 func badBinary() *pgerr.Error {
 	return pgerr.New(pgerr.InvalidBinaryRepresentation, "incorrect binary data format")
 }
@@ -204,14 +210,14 @@ func DecodeBinary(t Type, b []byte) (any, error) {
 		Bool: 1, Int2: 2, Int4: 4, Int8: 8, Float4: 4, Float8: 8, Date: 4, Timestamp: 8, Timestamptz: 8,
 		Time: 8, Timetz: 12, IntervalOID: 16, UUIDOID: 16,
 	}
-	n, ok := fixed[t.OID]
+	size, ok := fixed[t.OID]
 	if intBits(t.OID) == 33 {
-		n, ok = 4, true
+		size, ok = 4, true
 	}
 	switch {
-	case ok && len(b) < n:
-		return nil, pgerr.New(pgerr.ProtocolViolation, "insufficient data left in message")
-	case ok && len(b) > n:
+	case ok && len(b) < size:
+		return nil, shortBinary()
+	case ok && len(b) > size:
 		return nil, badBinary()
 	}
 	if intBits(t.OID) == 33 {
@@ -257,7 +263,7 @@ func DecodeBinary(t Type, b []byte) (any, error) {
 		return decodeNumeric(t, b)
 	case Jsonb:
 		if len(b) == 0 || b[0] != 1 {
-			return nil, pgerr.New(pgerr.InvalidBinaryRepresentation, "unsupported jsonb version number %d", append(b, 0)[0])
+			return nil, pgerr.New(pgerr.Internal, "unsupported jsonb version number %d", append(b, 0)[0])
 		}
 		return CanonicalJSON(string(b[1:]))
 	}
@@ -274,7 +280,8 @@ func DecodeBinary(t Type, b []byte) (any, error) {
 		return v, err
 	}
 	if !utf8.Valid(b) {
-		return nil, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
+		at := strings.IndexRune(strings.ToValidUTF8(string(b), "\x00"), 0)
+		return nil, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\": 0x%02x", b[at])
 	}
 	return DecodeText(t, string(b), nil)
 }
@@ -282,7 +289,7 @@ func DecodeBinary(t Type, b []byte) (any, error) {
 func decodeNumeric(t Type, b []byte) (any, error) {
 	be := binary.BigEndian
 	if len(b) < 8 {
-		return nil, badBinary()
+		return nil, shortBinary()
 	}
 	n, w := int(be.Uint16(b)), int(int16(be.Uint16(b[2:])))
 	sign, scale := be.Uint16(b[4:]), int(be.Uint16(b[6:]))
@@ -321,7 +328,7 @@ func decodeNumeric(t Type, b []byte) (any, error) {
 func decodeArray(elem OID, b []byte) (any, error) {
 	be := binary.BigEndian
 	if len(b) < 12 {
-		return nil, badBinary()
+		return nil, shortBinary()
 	}
 	dims := int(be.Uint32(b))
 	if got := OID(be.Uint32(b[8:])); got != elem {
@@ -350,7 +357,7 @@ func decodeArray(elem OID, b []byte) (any, error) {
 		return &Array{Elem: elem}, nil
 	}
 	if count > int64(len(b)/4) {
-		return nil, badBinary()
+		return nil, shortBinary()
 	}
 	for range count {
 		if len(b) < 4 {

@@ -121,12 +121,13 @@ type copyWriter struct {
 
 	rows       int
 	line, cell []byte
+	head       []byte // goes out with the first row, as PostgreSQL sends it
 }
 
 func (c *copyWriter) begin() error {
 	switch {
 	case c.format == "binary":
-		return c.to.CopyData([]byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+		c.head = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 	case c.header:
 		c.line = c.line[:0]
 		for i, col := range c.columns {
@@ -139,7 +140,7 @@ func (c *copyWriter) begin() error {
 
 func (c *copyWriter) end() error {
 	if c.format == "binary" {
-		if err := c.to.CopyData([]byte{0xff, 0xff}); err != nil {
+		if err := c.to.CopyData(append(c.head, 0xff, 0xff)); err != nil {
 			return err
 		}
 	}
@@ -165,7 +166,8 @@ func (c *copyWriter) batch(b *vector.Batch) error {
 }
 
 func (c *copyWriter) row(cols []*vector.Column, row int) (err error) {
-	c.line = c.line[:0]
+	c.line = append(c.line[:0], c.head...)
+	c.head = nil
 	if c.format == "binary" {
 		c.line = binary.BigEndian.AppendUint16(c.line, uint16(len(cols)))
 	}

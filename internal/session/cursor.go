@@ -308,8 +308,11 @@ func (c *cursor) back(ctx context.Context, n int64, emit emitFunc) (moved int64,
 		moved = max(c.at-1, 0)
 		return moved, c.restart()
 	}
+	if c.noScroll && n > 0 {
+		return 0, errForwardOnly()
+	}
 	for moved < n && c.at > 1 {
-		if c.noScroll || c.at-1 <= c.dropped {
+		if c.at-1 <= c.dropped {
 			return moved, errForwardOnly()
 		}
 		b, first := c.batchOf(c.at - 1)

@@ -77,6 +77,8 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 		}
 	case syntax.Declare:
 		tag, err = p.stmt.node.Tag, s.declare(ctx, p.stmt, p.params)
+	case syntax.Discard:
+		tag, err = p.stmt.node.Tag, s.discard(p.stmt)
 	default:
 		tag, err = s.utility(ctx, p.stmt.node, w)
 	}

@@ -5,6 +5,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -116,7 +117,7 @@ func (s *Session) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([]pg
 	}
 	out := make([]pgwire.Statement, len(list))
 	for i, st := range list {
-		out[i] = &statement{session: s, node: st, oids: oids}
+		out[i] = &statement{session: s, node: st, oids: oids, among: len(list) > 1}
 	}
 	if len(list) == 1 {
 		if err := s.allowed(list[0]); err != nil {
@@ -159,6 +160,9 @@ func (s *Session) decode(types []pgtypes.OID, params []pgwire.Param) ([]any, err
 		t := pgtypes.Of(types[i])
 		if p.Format == 1 {
 			values[i], err = pgtypes.DecodeBinary(t, p.Value)
+			if e, ok := errors.AsType[*pgerr.Error](err); ok && e.Message == "incorrect binary data format" {
+				err = pgerr.New(e.Code, "%s in bind parameter %d", e.Message, i+1)
+			}
 		} else {
 			values[i], err = pgtypes.DecodeText(t, string(p.Value), s.settings.style())
 		}

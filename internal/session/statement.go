@@ -16,6 +16,7 @@ type statement struct {
 	session *Session
 	node    *syntax.Statement
 	oids    []pgtypes.OID
+	among   bool // others of the same Query, which are one transaction
 
 	described bool
 	target    *bind.CopyTarget // of COPY FROM

@@ -36,8 +36,6 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 		return s.fetch(ctx, st.Node.GetFetchStmt(), w)
 	case syntax.Close:
 		return st.Tag, s.closeCursor(st.Node.GetClosePortalStmt())
-	case syntax.Discard:
-		return st.Tag, s.discard(st)
 	case syntax.Checkpoint:
 		if !s.isAdmin() {
 			return "", pgerr.New(pgerr.InsufficientPrivilege, "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT")
@@ -252,11 +250,11 @@ func (s *Session) deallocate(n *pg.DeallocateStmt) error {
 }
 
 // discard is DISCARD; there are no plans, sequences or temporary tables.
-func (s *Session) discard(st *syntax.Statement) error {
-	if st.Node.GetDiscardStmt().Target != pg.DiscardMode_DISCARD_ALL {
+func (s *Session) discard(st *statement) error {
+	if st.node.Node.GetDiscardStmt().Target != pg.DiscardMode_DISCARD_ALL {
 		return nil
 	}
-	if !s.implicit {
+	if !s.implicit || st.among {
 		return pgerr.New(pgerr.ActiveSQLTransaction, "DISCARD ALL cannot run inside a transaction block")
 	}
 	s.startup.Registry.DropPortals()

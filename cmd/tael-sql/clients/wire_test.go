@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"bufio"
 	"context"
 	wire "encoding/binary"
 	"fmt"
@@ -25,7 +26,8 @@ const wirePatience = 20 * time.Second
 //
 //	send [c=NAME] [until=TYPES]   messages of package script, and the answers: one ReadyForQuery for each Sync
 //	                              and Query, or up to a message of one of the types
-//	cancel [of=NAME]              asks to cancel what a connection does
+//	send … nowait                 the messages alone
+//	cancel [of=NAME] [late]       asks to cancel what a connection does, again until it answers, or once
 //	hangup [c=NAME]               closes a connection without a word
 //
 // With "gateway" a step is for the gateway alone.
@@ -66,6 +68,7 @@ type player struct {
 // A peer is one connection of a conversation.
 type peer struct {
 	conn net.Conn
+	in   *bufio.Reader
 	key  []byte // process and key, for a cancel request
 }
 
@@ -96,7 +99,8 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 	d.MaybeScanArgs(t, "of", &name)
 	c := p.peers[name]
 	if c == nil {
-		c = &peer{conn: p.dial(t)}
+		conn := p.dial(t)
+		c = &peer{conn: conn, in: bufio.NewReader(conn)}
 		p.peers[name] = c
 		if !strings.HasPrefix(d.Input, "Startup") && !strings.HasPrefix(d.Input, "SSL") && !strings.HasPrefix(d.Input, "GSS") {
 			p.write(t, c, "Startup 3.0 user=tael database=tael TimeZone=UTC")
@@ -112,13 +116,7 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 		delete(p.peers, name)
 		return ""
 	case "cancel":
-		other := p.dial(t)
-		defer other.Close()
-		if _, err := other.Write(script.Packet(80877102, c.key)); err != nil {
-			t.Fatal(err)
-		}
-		rest, err := io.ReadAll(other)
-		return fmt.Sprintf("%d bytes, error %v\n", len(rest), err)
+		return p.cancel(t, c, d.HasArg("late"))
 	case "send":
 	default:
 		t.Fatalf("unknown step %q", d.Cmd)
@@ -133,6 +131,9 @@ func (p *player) step(t *testing.T, d *datadriven.TestData) string {
 		}
 		p.write(t, c, line)
 	}
+	if d.HasArg("nowait") {
+		return ""
+	}
 	return p.read(t, c, turns, until)
 }
 
@@ -145,6 +146,30 @@ func (p *player) write(t *testing.T, c *peer, line string) {
 	_, _ = c.conn.Write(b) // what is answered says that the connection is closed
 }
 
+// cancel asks to cancel what a connection does: once, or until there is an answer.
+func (p *player) cancel(t *testing.T, c *peer, once bool) string {
+	t.Helper()
+	for answered := false; !answered; {
+		other := p.dial(t)
+		if _, err := other.Write(script.Packet(80877102, c.key)); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(other)
+		_ = other.Close()
+		if len(rest) > 0 || err != nil {
+			return fmt.Sprintf("%d bytes, error %v\n", len(rest), err)
+		}
+		if err := c.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if !once {
+			_, err = c.in.Peek(1)
+		}
+		answered = once || err == nil
+	}
+	return ""
+}
+
 // read gives the transcript up to so many ReadyForQuery, a message of a type
 // of until, or the end of the connection.
 func (p *player) read(t *testing.T, c *peer, turns int, until string) string {
@@ -152,7 +177,7 @@ func (p *player) read(t *testing.T, c *peer, turns int, until string) string {
 	var out strings.Builder
 	for turns > 0 || until != "" {
 		var head [5]byte
-		if _, err := io.ReadFull(c.conn, head[:1]); err != nil {
+		if _, err := io.ReadFull(c.in, head[:1]); err != nil {
 			fmt.Fprintln(&out, ending(err))
 			break
 		}
@@ -160,12 +185,12 @@ func (p *player) read(t *testing.T, c *peer, turns int, until string) string {
 			fmt.Fprintf(&out, "answer %c\n", head[0])
 			break
 		}
-		if _, err := io.ReadFull(c.conn, head[1:]); err != nil {
+		if _, err := io.ReadFull(c.in, head[1:]); err != nil {
 			fmt.Fprintln(&out, ending(err))
 			break
 		}
 		body := make([]byte, wire.BigEndian.Uint32(head[1:])-4)
-		if _, err := io.ReadFull(c.conn, body); err != nil {
+		if _, err := io.ReadFull(c.in, body); err != nil {
 			fmt.Fprintln(&out, ending(err))
 			break
 		}
@@ -192,7 +217,7 @@ func ending(err error) string {
 
 var (
 	tableOID   = regexp.MustCompile(`\(table (\d+)\.`)
-	ownNumbers = regexp.MustCompile(`pid \d+|server_version=15\.\d+(?: \([^)]*\))?`)
+	ownNumbers = regexp.MustCompile(`(pid |server_version=15\.)\d+(?: \([^)]*\))?`)
 )
 
 // normal puts names for the numbers that servers choose.
@@ -204,9 +229,7 @@ func (p *player) normal(line string) string {
 		}
 		return "(table " + oid + "."
 	})
-	return ownNumbers.ReplaceAllStringFunc(line, func(m string) string {
-		return strings.TrimRight(m, "0123456789()DebianPGdg+-~. ") + "…"
-	})
+	return ownNumbers.ReplaceAllString(line, "$1…")
 }
 
 func relationNames(t *testing.T, s server) map[string]string {
