@@ -6,7 +6,6 @@ type Matcher struct {
 	query  *Query
 	ids    map[string]int // word of the query → its place
 	places [][]int32      // by word: where the document has it
-	having []bool         // scratch
 	Stats  Stats          // of the documents tried
 }
 

@@ -149,7 +149,7 @@ func TestSyntaxErrors(t *testing.T) {
 // have a (once and twice) and one has b.
 func TestScore(t *testing.T) {
 	docs := []Doc{doc(1, 1, "", "a b"), doc(2, 1, "", "a a c d")}
-	common, rare := math.Log(1+0.5/2.5), math.Log(1+1.5/1.5)
+	common, rare := math.Log(1+0.5/2.5), math.Ln2
 	short, long := 1-0.75+0.75*2/3, 1-0.75+0.75*4/3
 	want := []string{
 		fmt.Sprintf("1 %.6f", common*2.2/(1+1.2*short)),
