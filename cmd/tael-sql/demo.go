@@ -54,9 +54,24 @@ ORDER BY t.duration_ms DESC LIMIT 3`},
 FROM (SELECT evidence_trace_id AS id FROM anomalies(300, 3600) WHERE rank = 1 LIMIT 1) a CROSS JOIN LATERAL trace_tree(a.id) t`,
 	},
 	{
+		"Note it, for whoever looks at that trace next",
+		`INSERT INTO comments (trace_id, body)
+SELECT evidence_trace_id, 'seen in the tour: ' || description FROM anomalies(300, 3600) WHERE rank = 1 LIMIT 1
+RETURNING author, body`,
+	},
+	{
 		"What do the support agent's answers cost?",
 		`SELECT model, count(*) AS calls, sum(input_tokens) AS input, sum(output_tokens) AS output, round(sum(cost_usd)::numeric, 4) AS usd
 FROM llm_spans WHERE llm_operation = 'chat' GROUP BY model ORDER BY usd DESC`,
+	},
+	{
+		"Which tools fail it?",
+		`SELECT tool_name, count(*) AS calls, count(*) FILTER (WHERE status = 'error') AS failed
+FROM llm_spans WHERE llm_operation = 'tool' GROUP BY tool_name`,
+	},
+	{
+		"Of the slowest measurements, which traces?",
+		`SELECT name, service, round(value::numeric, 1) AS value, trace_id FROM exemplars ORDER BY exemplars.value DESC LIMIT 3`,
 	},
 	{"What is measured?", `SELECT name, unit, count(*) AS points, round(avg(value)::numeric, 2) AS mean FROM metrics GROUP BY name, unit ORDER BY name`},
 }
