@@ -49,6 +49,7 @@ type Catalog struct {
 	relations map[string]entry // by "schema.name"
 	byOID     map[pgtypes.OID]entry
 	functions map[string]TableFunction
+	temporary pgtypes.OID // of the next temporary table; 0: not a session's own catalog
 }
 
 // An entry is a relation; table is nil for a view.
@@ -100,6 +101,14 @@ func (c *Catalog) AddFunction(f TableFunction) {
 func (c *Catalog) Relation(schema, name string, path []string) (Table, *Relation) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if schema == "" && c.temporary != 0 {
+		if e, ok := c.relations[TemporarySchema+"."+name]; ok {
+			return e.table, e.rel
+		}
+	}
+	if schema == temporaryAlias {
+		schema = TemporarySchema
+	}
 	for _, s := range searched(schema, path) {
 		if e, ok := c.relations[s+"."+name]; ok {
 			return e.table, e.rel
@@ -141,19 +150,17 @@ func (c *Catalog) Type(schema, name string, path []string) (pgtypes.OID, bool) {
 
 // HasSchema reports whether there is a schema of that name.
 func (c *Catalog) HasSchema(name string) bool {
-	for _, s := range schemas {
-		if s.name == name {
-			return true
-		}
-	}
-	return false
+	return schemaOID(name) != 0
+}
+
+// A schema that every database has.
+type schema struct {
+	oid           pgtypes.OID
+	name, comment string
 }
 
 // schemas lists the schemas with their OIDs and comments.
-var schemas = []struct {
-	oid           pgtypes.OID
-	name, comment string
-}{
+var schemas = []schema{
 	{systemOID, SystemSchema, "system catalog schema"},
 	{99, "pg_toast", "reserved schema for TOAST tables"},
 	{publicOID, PublicSchema, "standard public schema"},
@@ -161,6 +168,9 @@ var schemas = []struct {
 }
 
 func schemaOID(name string) pgtypes.OID {
+	if name == TemporarySchema || name == temporaryAlias {
+		return temporaryOID
+	}
 	for _, s := range schemas {
 		if s.name == name {
 			return s.oid

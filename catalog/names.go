@@ -186,7 +186,7 @@ func (c *Catalog) OIDToName(kind, object pgtypes.OID, path []string) (string, bo
 			return c.visibleName(rel, rel.Name, path), true
 		}
 	case pgtypes.Regnamespace:
-		for _, s := range schemas {
+		for _, s := range c.allSchemas() {
 			if s.oid == object {
 				return s.name, true
 			}

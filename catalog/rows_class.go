@@ -10,8 +10,8 @@ func oid(o pgtypes.OID) int64 { return int64(o) }
 // typeArray makes a text[] or the like of the values.
 func typeArray(elem pgtypes.OID, values ...any) *pgtypes.Array { return pgtypes.NewArray(elem, values) }
 
-func namespaceRows(_ *Catalog, _ *expr.Env, add func(map[string]any)) {
-	for _, s := range schemas {
+func namespaceRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
+	for _, s := range c.allSchemas() {
 		add(map[string]any{"oid": oid(s.oid), "nspname": s.name, "nspowner": oid(ownerOID)})
 	}
 }
@@ -29,9 +29,12 @@ func classRows(c *Catalog, env *expr.Env, add func(map[string]any)) {
 			"reltuples": -1.0, "relhasrules": rel.Kind == 'v',
 			"relhasindex": len(rel.PrimaryKey) > 0,
 		}
+		if rel.Schema == TemporarySchema {
+			row["relpersistence"] = "t"
+		}
 		if rel.Kind == 'r' {
 			row["relam"] = oid(heapOID)
-			if rel.Schema == PublicSchema {
+			if rel.Schema == PublicSchema || rel.Schema == TemporarySchema {
 				row["relreplident"] = "d"
 				if rows, bytes, err := c.stored(env, rel); err == nil {
 					row["reltuples"], row["relpages"] = float64(rows), (bytes+pageBytes-1)/pageBytes

@@ -54,6 +54,8 @@ type write struct {
 	decoded   *vector.Rows // the row as it will be; nil: deletes
 	deletes   []int64      // numbers of rows: of stored ones, or ownNumber
 	by        *Snapshot    // of the statement that deletes
+
+	undo func() // of a change to a temporary table, which no log knows
 }
 
 // Begin starts a transaction. A repeatable one reads one view throughout.
@@ -102,12 +104,18 @@ func snapshot(env *expr.Env) (*Snapshot, error) {
 	return s, nil
 }
 
+// OnRollback has undo called if what follows it in the transaction is taken back.
+func (tx *Tx) OnRollback(undo func()) { tx.writes = append(tx.writes, write{undo: undo}) }
+
 // Mark is a position among the writes, to go back to.
 func (tx *Tx) Mark() int { return len(tx.writes) }
 
 // RollbackTo forgets the writes since a Mark. Their rows stay locked.
 func (tx *Tx) RollbackTo(mark int) {
-	for _, w := range tx.writes[mark:] {
+	for _, w := range slices.Backward(tx.writes[mark:]) {
+		if w.undo != nil {
+			w.undo()
+		}
 		if w.decoded != nil {
 			tx.bytes -= w.decoded.Bytes()
 		}
@@ -132,16 +140,19 @@ func (tx *Tx) end() {
 // Commit makes the writes durable and visible as one, and ends the transaction.
 func (tx *Tx) Commit(ctx context.Context) error {
 	defer tx.end()
-	if len(tx.writes) == 0 {
+	if !slices.ContainsFunc(tx.writes, func(w write) bool { return w.undo == nil }) {
 		return nil
 	}
 	set, err := tx.writeSet()
 	if err != nil {
+		tx.RollbackTo(0)
 		return err
 	}
 	ofRoles := slices.ContainsFunc(tx.writes, func(w write) bool { return w.keyed == roles })
+	if _, err = tx.store.db.Commit(ctx, set); err != nil {
+		tx.RollbackTo(0)
+	}
 	tx.writes = nil
-	_, err = tx.store.db.Commit(ctx, set)
 	if ofRoles {
 		tx.store.roles.forget()
 	}

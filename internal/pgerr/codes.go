@@ -86,6 +86,7 @@ const (
 	DuplicateCursor              Code = "42P03"
 	DuplicatePreparedStatement   Code = "42P05"
 	DuplicateTable               Code = "42P07"
+	InvalidTableDefinition       Code = "42P16"
 	AmbiguousParameter           Code = "42P08"
 	InvalidColumnReference       Code = "42P10"
 	WindowingError               Code = "42P20"

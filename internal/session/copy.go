@@ -38,7 +38,7 @@ func (st *statement) describeCopy() error {
 		relation = quoted(n.Relation.Schemaname) + "." + relation
 	}
 	s := st.session
-	_, rel := s.handler.opts.Catalog.Relation(n.Relation.Schemaname, n.Relation.Relname, s.settings.path())
+	_, rel := s.names().Relation(n.Relation.Schemaname, n.Relation.Relname, s.settings.path())
 	if rel != nil && rel.Kind == 'v' {
 		return pgerr.New(pgerr.WrongObjectType, "cannot copy from view \"%s\"", rel.Name).
 			WithHint("Try the COPY (SELECT ...) TO variant.")

@@ -22,6 +22,9 @@ func (h *Handler) may(role, privilege, schema, object string) bool {
 	case privilege == "MEMBER":
 		return is(object)
 	}
+	if schema == catalog.TemporarySchema {
+		return true // the session's own
+	}
 	if schema != catalog.PublicSchema {
 		return privilege == "SELECT" && !slices.Contains(secretRelations, object) || privilege == "EXECUTE"
 	}

@@ -304,12 +304,14 @@ func without(list []string, name string) []string {
 }
 
 // notice tells the client, unless it wants to hear of worse alone.
-func (s *Session) notice(text string) {
+func (s *Session) notice(text string) { s.noticeOf(pgerr.New(pgerr.SuccessfulCompletion, "%s", text)) }
+
+func (s *Session) noticeOf(e *pgerr.Error) {
 	switch s.settings.get("client_min_messages") {
 	case "warning", "error", "fatal", "panic":
 		return
 	}
-	s.startup.Conn.Notice("NOTICE", pgerr.New("00000", "%s", text))
+	s.startup.Conn.Notice("NOTICE", e)
 }
 
 // grantRoles makes roles members of others, or no longer.

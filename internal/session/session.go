@@ -98,6 +98,7 @@ type Session struct {
 	settings *settings
 	warnings warnings
 
+	temporaries temporaries
 	transaction
 }
 
@@ -106,6 +107,7 @@ func (s *Session) Close() {
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
+	s.temporaries.account.Close()
 }
 
 // Parse takes a text apart. A single query is bound at once, so that the
@@ -176,7 +178,7 @@ func (s *Session) decode(types []pgtypes.OID, params []pgwire.Param) ([]any, err
 // environment is what binding depends on.
 func (s *Session) environment(oids []pgtypes.OID) bind.Environment {
 	return bind.Environment{
-		Catalog: s.handler.opts.Catalog, Database: s.handler.opts.Database, Path: s.settings.path(),
+		Catalog: s.names(), Database: s.handler.opts.Database, Path: s.settings.path(),
 		ParamTypes: oids, Style: s.settings.style(),
 	}
 }
@@ -229,4 +231,4 @@ func (s *Session) report(name string) {
 func (s *Session) BackendPID() int64 { return int64(s.startup.PID) }
 
 // Catalog answers look-ups of objects.
-func (s *Session) Catalog() expr.Catalog { return s.handler.opts.Catalog }
+func (s *Session) Catalog() expr.Catalog { return s.names() }

@@ -67,6 +67,17 @@ func (st *statement) describe() error {
 		if err := st.describeExplained(st.node.Node.GetDeclareCursorStmt().Query); err != nil {
 			return err
 		}
+	case syntax.CreateTableAs:
+		n := st.node.Node.GetCreateTableAsStmt()
+		if n == nil {
+			return st.node.Unsupported()
+		}
+		if err := temporaryOnly(st, n.Into.Rel); err != nil {
+			return err
+		}
+		if err := st.describeExplained(n.Query); err != nil {
+			return err
+		}
 	case syntax.Copy:
 		if err := st.describeCopy(); err != nil {
 			return err

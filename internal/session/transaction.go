@@ -67,12 +67,14 @@ func (s *Session) commit(ctx context.Context) error {
 		s.rollback()
 		return ended(ctx, err)
 	}
+	s.beforeCommit()
 	tx := s.tx
 	s.settings.endTransaction()
 	s.transaction = transaction{}
 	if tx == nil {
 		return nil
 	}
+	defer s.temporaries.settle()
 	return ended(ctx, tx.Commit(ctx))
 }
 

@@ -249,14 +249,20 @@ func (s *Session) deallocate(n *pg.DeallocateStmt) error {
 	return nil
 }
 
-// discard is DISCARD; there are no plans, sequences or temporary tables.
+// discard is DISCARD; there are no plans and no sequences.
 func (s *Session) discard(st *statement) error {
-	if st.node.Node.GetDiscardStmt().Target != pg.DiscardMode_DISCARD_ALL {
+	switch st.node.Node.GetDiscardStmt().Target {
+	case pg.DiscardMode_DISCARD_TEMP:
+		s.discardTemporaries()
+		return nil
+	case pg.DiscardMode_DISCARD_ALL:
+	default:
 		return nil
 	}
 	if !s.implicit || st.among {
 		return pgerr.New(pgerr.ActiveSQLTransaction, "DISCARD ALL cannot run inside a transaction block")
 	}
+	s.discardTemporaries()
 	s.startup.Registry.DropPortals()
 	s.startup.Registry.DropStatements()
 	return s.settings.reset("all")
