@@ -208,17 +208,20 @@ func (o *ours) load(ctx context.Context, far time.Duration) (l *latencies, err e
 func (o *ours) beside(ctx context.Context, shift time.Duration) error {
 	idle, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
+	var wg sync.WaitGroup
+	heap := watchHeap(idle, &wg)
 	alone, err := o.load(idle, 400*day)
+	cancel()
+	wg.Wait()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("idle             %s\n", alone)
+	fmt.Printf("idle             %s; %d MB of live heap\n", alone, *heap>>20)
 	busy, done := context.WithCancel(ctx)
 	var during *latencies
 	var loadErr error
-	var wg sync.WaitGroup
 	wg.Go(func() { during, loadErr = o.load(busy, 800*day) })
-	peak := watchHeap(busy, &wg)
+	heap = watchHeap(busy, &wg)
 	start := time.Now()
 	// Not what the load appends, so that compaction has the day alone to move.
 	moved, err := o.db.Compact(ctx, workload.End.Add(shift).UnixNano())
@@ -230,20 +233,20 @@ func (o *ours) beside(ctx context.Context, shift time.Duration) error {
 	}
 	for _, m := range moved {
 		if m.Rows > 0 {
-			fmt.Printf("compaction       %d rows of %s in %s: %.0f/s under this load; heap at most %d MB above what it was\n",
-				m.Rows, m.Table, round(took), float64(m.Rows)/took.Seconds(), *peak>>20)
+			fmt.Printf("compaction       %d rows of %s in %s: %.0f/s under this load; %d MB of live heap at most, with the load's\n",
+				m.Rows, m.Table, round(took), float64(m.Rows)/took.Seconds(), *heap>>20)
 		}
 	}
 	fmt.Printf("while compacting %s\n\n", during)
 	return nil
 }
 
-// watchHeap gives by how much the heap has grown at most once the group is done.
+// watchHeap gives the most that was live of the heap at the end of a garbage
+// collection, once the group is done.
 func watchHeap(ctx context.Context, wg *sync.WaitGroup) *uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	runtime.GC()
-	metrics.Read(sample)
-	before, peak := sample[0].Value.Uint64(), new(uint64)
+	peak := new(uint64)
 	wg.Go(func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
@@ -252,9 +255,7 @@ func watchHeap(ctx context.Context, wg *sync.WaitGroup) *uint64 {
 				return
 			}
 			metrics.Read(sample)
-			if n := sample[0].Value.Uint64(); n > before {
-				*peak = max(*peak, n-before)
-			}
+			*peak = max(*peak, sample[0].Value.Uint64())
 		}
 	})
 	return peak
