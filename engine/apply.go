@@ -141,7 +141,7 @@ func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) boo
 			case len(p.table.key) > 0:
 				db.replaceInMemtable(p, tv, now)
 			default:
-				tv.add(p.table, newMemBatch(p), now, db.opts.BlockRows)
+				tv.add(p.table, newMemBatch(p), now, db.opts.BlockRows, db.fan)
 			}
 		}
 		for _, d := range e.deletes {
@@ -217,5 +217,5 @@ func (db *DB) replaceInMemtable(p *pending, tv *tableView, now time.Time) {
 		batch, n = batch.kill(own)
 		tv.dead += int64(n)
 	}
-	tv.add(t, batch, now, db.opts.BlockRows)
+	tv.add(t, batch, now, db.opts.BlockRows, db.fan)
 }

@@ -68,6 +68,10 @@ type DB struct {
 
 	held *heldViews // has a lock of its own
 
+	// A replay sets them otherwise.
+	fan      int // the applier's: how many batches are merged
+	encoders int // the flusher's: how many blocks are encoded at the same time
+
 	// The flusher's own, Open's before it starts.
 	nextBlock []uint64            // by table
 	stored    []layout.TableState // by table, as in the hot store
@@ -164,6 +168,7 @@ func newDB(dir string, o Options) *DB {
 	db := &DB{
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newLRU[*layout.BlockMeta, cachedBlock](o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), held: newHeldViews(), keyedOnWay: make(map[string]uint64),
+		fan: mergeFan, encoders: 1,
 		claimed: make(map[*layout.BlockMeta]bool),
 		queue:   make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}

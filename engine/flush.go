@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,15 +125,6 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// A newBlock is a block on its way into the hot store.
-type newBlock struct {
-	table  *table
-	meta   *layout.BlockMeta
-	raw    []byte
-	digest *layout.Digest
-	picks  []block.Pick // Source is a place in the frozen memtable, or among the inputs
 }
 
 // flush writes the memtable as it is now into blocks, and gives up the WAL
@@ -285,13 +275,6 @@ func partition(nanos, arrival int64) int64 {
 	return hourOf(nanos)
 }
 
-// sourceRows is decoded rows from which blocks are made.
-type sourceRows struct {
-	rows    *vector.Rows
-	numbers []uint64
-	lsns    []uint64
-}
-
 // buildBlocks encodes the live rows of the frozen memtable, hour by hour. The
 // texts that leave them go to taken.
 func (db *DB) buildBlocks(t *table, tv *tableView, taken takenTexts) ([]*newBlock, error) {
@@ -324,62 +307,6 @@ func (db *DB) buildBlocks(t *table, tv *tableView, taken takenTexts) ([]*newBloc
 		out = append(out, list...)
 	}
 	return out, nil
-}
-
-// encodeBlocks makes blocks of the picked rows of one hour, in the order of
-// time. Texts that the sources only refer to are in taken, or durable. Only the
-// flusher gives out block ids.
-func (db *DB) encodeBlocks(t *table, hour int64, sources []sourceRows, picks []block.Pick, taken takenTexts) ([]*newBlock, error) {
-	rows := make([]*vector.Rows, len(sources))
-	for i, s := range sources {
-		rows[i] = s.rows
-	}
-	timeOf := func(p block.Pick) int64 { return rows[p.Source].Cols[t.time].Ints[p.Row] }
-	slices.SortStableFunc(picks, func(a, b block.Pick) int { return cmp.Compare(timeOf(a), timeOf(b)) })
-	var out []*newBlock
-	for part := range slices.Chunk(picks, db.opts.BlockRows) {
-		numbers, lsns := make([]uint64, len(part)), make([]uint64, len(part))
-		for i, p := range part {
-			numbers[i], lsns[i] = sources[p.Source].numbers[p.Row], sources[p.Source].lsns[p.Row]
-		}
-		raw, err := block.Encode(t.Schema, rows, part, numbers, lsns)
-		if err != nil {
-			return nil, fmt.Errorf("encode a block of %s: %w", t.Schema.Name, err)
-		}
-		b, err := block.Open(t.Schema, raw)
-		if err != nil {
-			return nil, fmt.Errorf("open a new block of %s: %w", t.Schema.Name, err)
-		}
-		meta, err := layout.Describe(t.desc, b, func(stored string) (string, error) { return db.blobs.text(stored, taken) })
-		if err != nil {
-			return nil, fmt.Errorf("describe a block of %s: %w", t.Schema.Name, err)
-		}
-		digest, err := digestBlock(t, b)
-		if err != nil {
-			return nil, fmt.Errorf("sum up a block of %s: %w", t.Schema.Name, err)
-		}
-		meta.Table, meta.ID, meta.Hour = t.ID, db.nextBlock[t.number], hour
-		db.nextBlock[t.number]++
-		out = append(out, &newBlock{table: t, meta: meta, raw: raw, digest: digest, picks: part})
-	}
-	return out, nil
-}
-
-// deadRows gives the rows of a block on its way that have died since it was
-// encoded: those that dead says are dead now.
-func (b *newBlock) deadRows(dead func(source uint32) vector.Bitmap) vector.Bitmap {
-	var out vector.Bitmap
-	for i, p := range b.picks {
-		d := dead(p.Source)
-		if d == nil || !d.Get(int(p.Row)) {
-			continue
-		}
-		if out == nil {
-			out = vector.NewBitmap(len(b.picks))
-		}
-		out.Set(i)
-	}
-	return out
 }
 
 // memDead tells what is dead in the memtable as it is now.

@@ -85,14 +85,18 @@ func mergeBatches(t *table, parts ...*memBatch) *memBatch {
 	return out
 }
 
-// mergeFan is how many batches of like size are merged into one.
-const mergeFan = 8
+// How many batches of like size are merged into one: few where statements read
+// them, and while nobody does, in a replay, as many as give limit rows.
+const (
+	mergeFan       = 8
+	mergeFanReplay = math.MaxInt
+)
 
-// coalesce merges the last batches, mergeFan of like size at a time, up to
-// limit rows: however small the requests are, a scan meets few batches, and
-// every row is copied about log8(limit / rows of a request) times. The first
-// frozen ones stay as they are.
-func coalesce(t *table, list []*memBatch, frozen, limit int) []*memBatch {
+// coalesce merges the last batches, fan of like size at a time, up to limit rows:
+// however small the requests are, a scan meets few batches, and every row is
+// copied about log8(limit / rows of a request) times. The first frozen ones stay
+// as they are.
+func coalesce(t *table, list []*memBatch, frozen, limit, fan int) []*memBatch {
 	for {
 		n, size, full := 0, 0, false // how many of the last to merge, and their rows
 		for i := len(list) - 1; i >= frozen && sizeClass(list[i]) <= sizeClass(list[len(list)-1]); i-- {
@@ -102,7 +106,7 @@ func coalesce(t *table, list []*memBatch, frozen, limit int) []*memBatch {
 			size += list[i].rows.N
 			n++
 		}
-		if n < mergeFan && !(full && n >= 2 && 2*size >= limit) {
+		if n < fan && !(full && n >= 2 && 2*size >= limit) {
 			return list
 		}
 		at := len(list) - n

@@ -16,7 +16,7 @@ import (
 // its own applied LSN. A memtable that grows too large is flushed on the way.
 //
 // Records are read by one goroutine, decoded by several and applied by the
-// caller's in the order of their LSNs: decoding is a third of the work.
+// caller's in the order of their LSNs, while what is full is flushed by another.
 func (db *DB) replay(m *manifest) error {
 	applied := m.applied()
 	from, last := applied+1, db.wal.LastLSN()
@@ -33,7 +33,10 @@ func (db *DB) replay(m *manifest) error {
 		return nil
 	}
 	start := time.Now()
-	if err := db.replayFrom(from, m); err != nil {
+	db.fan, db.encoders = mergeFanReplay, runtime.GOMAXPROCS(0)
+	err := db.replayFrom(from, m)
+	db.fan, db.encoders = mergeFan, 1
+	if err != nil {
 		return walError(err)
 	}
 	db.events.ReplayEnd(ReplayInfo{Records: int(db.counters.replayed.Load()), From: from, To: last, Took: time.Since(start)})
@@ -92,13 +95,27 @@ func (db *DB) replayFrom(from uint64, m *manifest) error {
 			}
 		})
 	}
+	flushed := make(chan error, 1) // holds the outcome of the last flush once it has ended
+	flushed <- nil
 	for run := range toApply {
 		<-run.decoded
 		if err := db.applyRun(run); err != nil {
 			return err
 		}
+		if !db.replayedMemtableFull() {
+			continue
+		}
+		err := errors.Join(<-flushed, db.Err())
+		if err != nil {
+			return err
+		}
+		frozen := db.freeze()
+		wg.Go(func() {
+			defer frozen.Release()
+			flushed <- db.flushFrozen(frozen)
+		})
 	}
-	return readErr
+	return errors.Join(readErr, <-flushed)
 }
 
 // readRuns hands the records on as runs. A write set is one of its own: what it
@@ -149,7 +166,7 @@ func (r *replayRun) decode(db *DB, m *manifest) {
 	}
 }
 
-// applyRun makes the rows of a run visible, and flushes a memtable that is full.
+// applyRun makes the rows of a run visible.
 func (db *DB) applyRun(r *replayRun) error {
 	if r.err != nil {
 		return r.err
@@ -170,15 +187,23 @@ func (db *DB) applyRun(r *replayRun) error {
 		}
 	}
 	db.counters.replayed.Add(int64(len(entries)))
-	v := db.view.Load()
-	full := v.keyed.bytes >= db.opts.MaxMemtableBytes
-	for _, tv := range v.tables {
-		full = full || tv.memRows >= db.opts.MaxMemtableRows || tv.memBytes >= db.opts.MaxMemtableBytes
-	}
-	if full {
-		return db.flushBlocks()
-	}
 	return nil
+}
+
+// replayedMemtableFull reports whether there is enough to be flushed, beside what
+// is being flushed.
+func (db *DB) replayedMemtableFull() bool {
+	v := db.view.Load()
+	for _, tv := range v.tables {
+		rows, bytes := 0, int64(0)
+		for _, b := range tv.mem[tv.frozen:] {
+			rows, bytes = rows+b.rows.N, bytes+b.bytes
+		}
+		if rows >= db.opts.MaxMemtableRows || bytes >= db.opts.MaxMemtableBytes {
+			return true
+		}
+	}
+	return v.keyed.bytes >= db.opts.MaxMemtableBytes
 }
 
 // decodeRecord decodes a record, without what blocks hold of it already.

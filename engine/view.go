@@ -107,7 +107,7 @@ func (v *View) clone() *View {
 }
 
 // add appends a batch to the memtable.
-func (tv *tableView) add(t *table, b *memBatch, now time.Time, limit int) {
+func (tv *tableView) add(t *table, b *memBatch, now time.Time, limit, fan int) {
 	if len(tv.mem) == 0 {
 		tv.oldest = now
 	}
@@ -115,7 +115,7 @@ func (tv *tableView) add(t *table, b *memBatch, now time.Time, limit int) {
 	tv.memRows += b.rows.N
 	// Appending writes behind the end of what other views see of the array.
 	grown := append(tv.mem, b)
-	tv.mem = coalesce(t, grown, tv.frozen, limit)
+	tv.mem = coalesce(t, grown, tv.frozen, limit, fan)
 	tv.memBytes += b.bytes
 }
 
