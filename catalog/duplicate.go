@@ -9,8 +9,13 @@ import (
 
 // DuplicateKey is PostgreSQL's error for a row whose key another row has.
 func DuplicateKey(rel *Relation, row []any, style *pgtypes.TextStyle) error {
-	names, values := make([]string, len(rel.PrimaryKey)), make([]string, len(rel.PrimaryKey))
-	for i, at := range rel.PrimaryKey {
+	return Duplicate(rel, Unique{Name: rel.Name + "_pkey", Columns: rel.PrimaryKey}, row, style)
+}
+
+// Duplicate is the error for a row that breaks a constraint.
+func Duplicate(rel *Relation, u Unique, row []any, style *pgtypes.TextStyle) error {
+	names, values := make([]string, len(u.Columns)), make([]string, len(u.Columns))
+	for i, at := range u.Columns {
 		names[i] = rel.Columns[at].Name
 		text, err := pgtypes.AppendText(nil, rel.Columns[at].Type, row[at], style)
 		if err != nil {
@@ -18,6 +23,6 @@ func DuplicateKey(rel *Relation, row []any, style *pgtypes.TextStyle) error {
 		}
 		values[i] = string(text)
 	}
-	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint \"%s_pkey\"", rel.Name).
+	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint \"%s\"", u.Name).
 		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), strings.Join(values, ", "))
 }

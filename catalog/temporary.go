@@ -60,3 +60,10 @@ func (c *Catalog) allSchemas() []schema {
 	}
 	return append(schemas[:len(schemas):len(schemas)], schema{oid: temporaryOID, name: TemporarySchema})
 }
+
+// A Unique is a constraint of a temporary table beside its primary key.
+type Unique struct {
+	Name     string
+	Columns  []int
+	Deferred bool // until the transaction ends
+}

@@ -108,3 +108,19 @@ func (s *Server) cancel(c *conn, pid uint32, key []byte) {
 	case <-s.quit:
 	}
 }
+
+// signal cancels what a connection runs, or ends it.
+func (s *Server) signal(pid uint32, terminate bool) bool {
+	s.mu.Lock()
+	target := s.byPID[pid]
+	s.mu.Unlock()
+	if target == nil {
+		return false
+	}
+	if terminate {
+		target.terminated.Store(true)
+		target.interruptRead()
+	}
+	target.cancelStatement()
+	return true
+}

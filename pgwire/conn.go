@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -56,7 +57,8 @@ type conn struct {
 	skipping bool // after an error, until Sync
 	failed   bool // an error happened since the last Sync
 
-	stopWatching func() // of the running statement
+	terminated   atomic.Bool // the administrator ends it
+	stopWatching func()      // of the running statement
 
 	mu            sync.Mutex         // guards cancelRunning
 	cancelRunning context.CancelFunc // nil: no statement runs
@@ -129,12 +131,15 @@ func (c *conn) interruptRead() {
 	_ = c.raw.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed already
 }
 
+// ending reports whether a connection that waits for its client has to end.
+func (c *conn) ending() bool { return c.server.closing.Load() || c.terminated.Load() }
+
 // allowRead undoes interruptRead, unless a shutdown has begun meanwhile.
 func (c *conn) allowRead() error {
 	if err := c.raw.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if c.server.closing.Load() {
+	if c.ending() {
 		c.interruptRead()
 	}
 	return nil
@@ -154,12 +159,12 @@ func (c *conn) linger() {
 // the connection.
 func (c *conn) loop() error {
 	for {
-		if c.idle && c.server.closing.Load() {
+		if c.idle && c.server.closing.Load() || c.terminated.Load() {
 			return errShutdown
 		}
 		typ, body, err := c.read()
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && c.server.closing.Load() {
+			if errors.Is(err, os.ErrDeadlineExceeded) && c.ending() {
 				return errShutdown
 			}
 			return err
@@ -348,6 +353,9 @@ func (c *conn) runSimple(ctx context.Context, st Statement) (tag string, err err
 		c.describe(columns, nil)
 	}
 	tag, _, err = p.Run(ctx, newRowWriter(c, columns, make([]int16, len(columns))), 0)
+	if c.terminated.Load() {
+		return "", errShutdown
+	}
 	return tag, err
 }
 

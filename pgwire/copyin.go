@@ -110,7 +110,7 @@ func (c *conn) await(ctx context.Context) error {
 
 // lost notes that nothing more can be read, which ends the connection.
 func (c *conn) lost(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) && c.server.closing.Load() {
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.ending() {
 		err = errShutdown
 	}
 	if c.broken == nil {

@@ -230,6 +230,9 @@ func (c *conn) execute(ctx context.Context, body []byte) error {
 	p.running = true
 	defer func() { p.running = false }()
 	tag, suspended, err := p.Run(ctx, newRowWriter(c, columns, p.formats), maxRows)
+	if c.terminated.Load() {
+		return errShutdown
+	}
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ type Startup struct {
 	PID            uint32
 	Conn           Notifier
 	Registry       *Registry
+	// Signal cancels the statement of a connection, or ends the connection; false
+	// if there is none of that number.
+	Signal func(pid uint32, terminate bool) bool
 }
 
 // A Notifier reaches the client beside results. It may be called only from

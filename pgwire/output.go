@@ -153,7 +153,7 @@ func (c *conn) fail(err error) error {
 	if c.broken != nil {
 		return c.broken
 	}
-	if c.server.ctx.Err() != nil {
+	if c.server.ctx.Err() != nil || c.terminated.Load() {
 		return errShutdown
 	}
 	if _, ok := errors.AsType[*pgerr.Error](err); !ok && errors.Is(err, context.Canceled) {

@@ -255,7 +255,7 @@ func (c *conn) open(first *firstPacket) error {
 	c.authentication(authenticationOk, nil)
 	session, err := c.server.handler.Open(c.server.ctx, Startup{
 		User: first.user, Database: cmp.Or(first.database, first.user), Parameters: first.settings,
-		RemoteAddr: c.raw.RemoteAddr(), TLS: c.tls, PID: c.pid, Conn: c, Registry: c.registry,
+		RemoteAddr: c.raw.RemoteAddr(), TLS: c.tls, PID: c.pid, Conn: c, Registry: c.registry, Signal: c.server.signal,
 	})
 	if err != nil {
 		return pgerr.From(err)

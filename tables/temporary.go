@@ -18,12 +18,15 @@ type Temporary struct {
 	rel     *catalog.Relation
 	serial  []int // places of columns that number the rows
 	account *vector.Account
+	uniques []catalog.Unique
 
 	next int64 // number of the next row
 	rows []*temporaryRow
 	dead int
 	// byKey has the live rows by primary key, or by all columns where there is none.
 	byKey map[string][]*temporaryRow
+	// byUnique has, for each of uniques, how many live rows have a key.
+	byUnique []map[string]int
 }
 
 type temporaryRow struct {
@@ -33,8 +36,12 @@ type temporaryRow struct {
 }
 
 // NewTemporary makes an empty table. What its rows take is taken of account.
-func NewTemporary(rel *catalog.Relation, serial []int, account *vector.Account) *Temporary {
-	return &Temporary{rel: rel, serial: serial, account: account, next: 1, byKey: make(map[string][]*temporaryRow)}
+func NewTemporary(rel *catalog.Relation, serial []int, uniques []catalog.Unique, account *vector.Account) *Temporary {
+	t := &Temporary{rel: rel, serial: serial, uniques: uniques, account: account, next: 1, byKey: make(map[string][]*temporaryRow)}
+	for range uniques {
+		t.byUnique = append(t.byUnique, make(map[string]int))
+	}
+	return t
 }
 
 // Relation describes the table.
@@ -118,20 +125,74 @@ func (t *Temporary) Insert(env *expr.Env, row []any) (existing []any, err error)
 	if same := t.byKey[string(key)]; len(t.rel.PrimaryKey) > 0 && len(same) > 0 {
 		return same[0].values, nil
 	}
+	if err := t.unique(env, row); err != nil {
+		return nil, err
+	}
 	added := &temporaryRow{values: slices.Clone(row), key: string(key)}
 	if err := t.account.Grow(added.size()); err != nil {
 		return nil, err
 	}
 	t.rows = append(t.rows, added)
 	t.byKey[added.key] = append(t.byKey[added.key], added)
+	t.count(added, 1)
 	s.tx.OnRollback(func() { t.bury(added) })
 	return nil, nil
+}
+
+// uniqueKey is the key of a row under a constraint, "" if it has a NULL and is
+// like no other.
+func (t *Temporary) uniqueKey(u catalog.Unique, row []any) string {
+	var key []byte
+	for _, at := range u.Columns {
+		if row[at] == nil {
+			return ""
+		}
+		key = pgtypes.AppendKey(key, t.rel.Columns[at].Type, row[at])
+	}
+	return string(key)
+}
+
+// count enters a row under its unique keys, or with -1 takes it out.
+func (t *Temporary) count(row *temporaryRow, n int) {
+	for i, u := range t.uniques {
+		if key := t.uniqueKey(u, row.values); key != "" {
+			if t.byUnique[i][key] += n; t.byUnique[i][key] == 0 {
+				delete(t.byUnique[i], key)
+			}
+		}
+	}
+}
+
+// unique refuses a new row that is like another under a constraint that is not deferred.
+func (t *Temporary) unique(env *expr.Env, row []any) error {
+	for i, u := range t.uniques {
+		if !u.Deferred && t.byUnique[i][t.uniqueKey(u, row)] > 0 {
+			return catalog.Duplicate(t.rel, u, row, env.Style)
+		}
+	}
+	return nil
+}
+
+// Check is what deferred constraints do at the end of a transaction.
+func (t *Temporary) Check(style *pgtypes.TextStyle) error {
+	for i, u := range t.uniques {
+		if !u.Deferred || len(t.byUnique[i]) == int(t.Rows()) {
+			continue
+		}
+		for _, row := range t.rows {
+			if !row.dead && t.byUnique[i][t.uniqueKey(u, row.values)] > 1 {
+				return catalog.Duplicate(t.rel, u, row.values, style)
+			}
+		}
+	}
+	return nil
 }
 
 // bury takes a row out.
 func (t *Temporary) bury(row *temporaryRow) {
 	row.dead = true
 	t.dead++
+	t.count(row, -1)
 	t.account.Shrink(row.size())
 	rest := slices.DeleteFunc(t.byKey[row.key], func(r *temporaryRow) bool { return r == row })
 	if len(rest) == 0 {
@@ -187,6 +248,7 @@ func (t *Temporary) remove(tx *Tx, row *temporaryRow) {
 	tx.OnRollback(func() {
 		row.dead = false
 		t.dead--
+		t.count(row, 1)
 		_ = t.account.Grow(row.size()) // it was there before: more than the limit for a moment at worst
 		t.byKey[row.key] = append(t.byKey[row.key], row)
 	})

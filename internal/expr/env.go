@@ -43,6 +43,8 @@ type Session interface {
 	Setting(name string) (value string, ok bool)
 	SetSetting(name, value string, local bool) error
 	BackendPID() int64
+	// Signal cancels what a session runs, or ends it; false if there is none.
+	Signal(pid int64, terminate bool) (bool, error)
 	// Resolve turns a name into an OID and back for the reg* types and the
 	// catalog functions (format_type of user types, pg_get_viewdef, …).
 	Catalog() Catalog

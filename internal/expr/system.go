@@ -155,7 +155,9 @@ func systemFunctions() map[string]impl {
 			}
 			return env.Session.BackendPID(), nil
 		}),
-		"current_setting(text)": raw(func(env *Env, _ *Call, args []any) (any, error) { return setting(env, args[0].(string), false) }),
+		"pg_cancel_backend(int4)":         raw(func(env *Env, _ *Call, args []any) (any, error) { return signal(env, args[0].(int64), false) }),
+		"pg_terminate_backend(int4,int8)": raw(func(env *Env, _ *Call, args []any) (any, error) { return signal(env, args[0].(int64), true) }),
+		"current_setting(text)":           raw(func(env *Env, _ *Call, args []any) (any, error) { return setting(env, args[0].(string), false) }),
 		"current_setting(text,bool)": raw(func(env *Env, _ *Call, args []any) (any, error) {
 			return setting(env, args[0].(string), args[1].(bool))
 		}),
@@ -196,3 +198,15 @@ func systemFunctions() map[string]impl {
 
 // startTime is when this process began.
 var startTime = Micros(time.Now())
+
+// signal cancels what another session runs, or ends it.
+func signal(env *Env, pid int64, terminate bool) (any, error) {
+	if env.Session == nil {
+		return false, nil
+	}
+	ok, err := env.Session.Signal(pid, terminate)
+	if err == nil && !ok && env.Warn != nil {
+		env.Warn(pgerr.SuccessfulCompletion, "PID "+strconv.FormatInt(pid, 10)+" is not a PostgreSQL server process")
+	}
+	return ok, err
+}

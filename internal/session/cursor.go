@@ -424,11 +424,11 @@ func (c *cursor) restart() error {
 	return nil
 }
 
-// describeCursor gives what FETCH of a cursor gives.
-func (st *statement) describeCursor(name string) error {
-	p, err := st.session.portal(name)
-	if err == nil && st.node.Kind == syntax.Fetch {
+// describeCursor gives what FETCH of a cursor gives: nothing, as long as there
+// is none, for it may be declared before the statement runs.
+func (st *statement) describeCursor(name string) {
+	st.columns = nil
+	if p, err := st.session.portal(name); err == nil && st.node.Kind == syntax.Fetch {
 		st.columns = p.Columns()
 	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strconv"
 	"strings"
@@ -229,6 +230,17 @@ func (s *Session) report(name string) {
 
 // BackendPID is the number that the client knows the session by.
 func (s *Session) BackendPID() int64 { return int64(s.startup.PID) }
+
+// Signal cancels what a session runs, or ends it.
+func (s *Session) Signal(pid int64, terminate bool) (bool, error) {
+	switch {
+	case pid != s.BackendPID() && !s.isAdmin():
+		return false, pgerr.New(pgerr.InsufficientPrivilege, "must be a superuser to terminate superuser process")
+	case pid < 0 || pid > math.MaxInt32:
+		return false, nil
+	}
+	return s.startup.Signal(uint32(pid), terminate), nil
+}
 
 // Catalog answers look-ups of objects.
 func (s *Session) Catalog() expr.Catalog { return s.names() }

@@ -83,9 +83,8 @@ func (st *statement) describe() error {
 			return err
 		}
 	case syntax.Fetch, syntax.Move:
-		if err := st.describeCursor(st.node.Node.GetFetchStmt().Portalname); err != nil {
-			return err
-		}
+		st.describeCursor(st.node.Node.GetFetchStmt().Portalname)
+		return nil // and again, when it is bound
 	case syntax.Show:
 		st.columns = showColumns(st.node.Node.GetVariableShowStmt().Name)
 	case syntax.Execute:

@@ -45,7 +45,7 @@ func (s *Session) addTemporary(n *pg.RangeVar, onCommit pg.OnCommitAction, t *bi
 	rel := &catalog.Relation{
 		OID: ts.own.TemporaryOID(), Schema: catalog.TemporarySchema, Name: n.Relname, Kind: 'r', Columns: t.Columns, PrimaryKey: t.Key,
 	}
-	added := &temporary{tables.NewTemporary(rel, t.Serial, ts.account), onCommit}
+	added := &temporary{tables.NewTemporary(rel, t.Serial, t.Unique, ts.account), onCommit}
 	ts.add(added)
 	s.current().OnRollback(func() {
 		ts.take(added)
@@ -228,9 +228,12 @@ func (s *Session) discardTemporaries() {
 	}
 }
 
-// beforeCommit does what ON COMMIT says.
-func (s *Session) beforeCommit() {
+// beforeCommit checks what was deferred, and does what ON COMMIT says.
+func (s *Session) beforeCommit() error {
 	for _, t := range s.temporaries.tables {
+		if err := t.Check(s.settings.style()); err != nil {
+			return err
+		}
 		switch t.onCommit {
 		case pg.OnCommitAction_ONCOMMIT_DROP:
 			s.dropTemporary(t)
@@ -240,6 +243,7 @@ func (s *Session) beforeCommit() {
 			}
 		}
 	}
+	return nil
 }
 
 // settle forgets what no transaction can bring back any more.

@@ -67,7 +67,10 @@ func (s *Session) commit(ctx context.Context) error {
 		s.rollback()
 		return ended(ctx, err)
 	}
-	s.beforeCommit()
+	if err := s.beforeCommit(); err != nil {
+		s.rollback()
+		return err
+	}
 	tx := s.tx
 	s.settings.endTransaction()
 	s.transaction = transaction{}

@@ -17,6 +17,7 @@ type NewTable struct {
 	Columns []catalog.Column
 	Key     []int // places of the primary key's columns
 	Serial  []int // places of columns that number the rows
+	Unique  []catalog.Unique
 }
 
 // parseVersion is that of the grammar, which a tree has to name to become text again.
@@ -50,6 +51,15 @@ func BindCreate(stmt *syntax.Statement, n *pg.CreateStmt, env Environment) (t *N
 	for _, el := range n.TableElts {
 		if c := el.GetConstraint(); c != nil {
 			b.newConstraint(t, n.Relation.Relname, -1, c)
+		}
+	}
+	for i := range t.Unique {
+		if u := &t.Unique[i]; u.Name == "" {
+			u.Name = n.Relation.Relname
+			for _, at := range u.Columns {
+				u.Name += "_" + t.Columns[at].Name
+			}
+			u.Name += "_key"
 		}
 	}
 	return t, nil
@@ -99,23 +109,39 @@ func (b *binder) newConstraint(t *NewTable, table string, at int, c *pg.Constrai
 		if len(t.Key) > 0 {
 			b.fail(c.Location, pgerr.InvalidTableDefinition, "multiple primary keys for table \"%s\" are not allowed", table)
 		}
-		if at >= 0 {
-			t.Key = []int{at}
+		if c.Initdeferred {
+			b.fail(c.Location, pgerr.FeatureNotSupported, "a deferred PRIMARY KEY is not supported")
 		}
-		for _, k := range c.Keys {
-			name := k.GetString_().GetSval()
-			i := slices.IndexFunc(t.Columns, func(c catalog.Column) bool { return c.Name == name })
-			if i < 0 {
-				b.fail(c.Location, pgerr.UndefinedColumn, "column \"%s\" named in key does not exist", name)
-			}
-			t.Key = append(t.Key, i)
-		}
+		t.Key = b.keyPlaces(t, at, c)
 		for _, i := range t.Key {
 			t.Columns[i].NotNull = true
 		}
+	case pg.ConstrType_CONSTR_UNIQUE:
+		t.Unique = append(t.Unique, catalog.Unique{Name: c.Conname, Columns: b.keyPlaces(t, at, c), Deferred: c.Initdeferred})
+	case pg.ConstrType_CONSTR_ATTR_DEFERRABLE, pg.ConstrType_CONSTR_ATTR_NOT_DEFERRABLE, pg.ConstrType_CONSTR_ATTR_IMMEDIATE:
+	case pg.ConstrType_CONSTR_ATTR_DEFERRED:
+		if n := len(t.Unique); n > 0 {
+			t.Unique[n-1].Deferred = true
+		}
 	default:
-		b.fail(c.Location, pgerr.FeatureNotSupported, "temporary tables have no other constraints than PRIMARY KEY and NOT NULL")
+		b.fail(c.Location, pgerr.FeatureNotSupported, "temporary tables have no other constraints than PRIMARY KEY, UNIQUE and NOT NULL")
 	}
+}
+
+// keyPlaces gives the places of a constraint's columns.
+func (b *binder) keyPlaces(t *NewTable, at int, c *pg.Constraint) (places []int) {
+	if at >= 0 {
+		return []int{at}
+	}
+	for _, k := range c.Keys {
+		name := k.GetString_().GetSval()
+		i := slices.IndexFunc(t.Columns, func(c catalog.Column) bool { return c.Name == name })
+		if i < 0 {
+			b.fail(c.Location, pgerr.UndefinedColumn, "column \"%s\" named in key does not exist", name)
+		}
+		places = append(places, i)
+	}
+	return places
 }
 
 // likeTable adds the columns of another relation.

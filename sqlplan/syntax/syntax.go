@@ -30,7 +30,12 @@ type Statement struct {
 	Kind   Kind
 	Tag    string // PostgreSQL's command tag, without counts: SELECT, BEGIN, CREATE TABLE
 	Node   *pg.Node
+
+	marks []int // characters of Source before each multiple of markBytes
 }
+
+// markBytes is how far Position counts at most.
+const markBytes = 1024
 
 // Parse splits text into its statements. Text without any gives none.
 func Parse(text string) ([]*Statement, error) {
@@ -48,9 +53,15 @@ func Parse(text string) ([]*Statement, error) {
 	if err != nil {
 		return nil, parseError(err)
 	}
+	marks := []int{0}
+	for at := 0; at+markBytes <= len(text); at += markBytes {
+		marks = append(marks, marks[len(marks)-1]+characters(text[at:at+markBytes]))
+	}
 	statements := make([]*Statement, 0, len(tree.Stmts))
 	for _, raw := range tree.Stmts {
-		statements = append(statements, newStatement(text, raw))
+		st := newStatement(text, raw)
+		st.marks = marks
+		statements = append(statements, st)
 	}
 	return statements, nil
 }
@@ -100,7 +111,19 @@ func (s *Statement) Position(location int32) int {
 	if location < 0 || int(location) > len(s.Source) {
 		return 0
 	}
-	return utf8.RuneCountInString(s.Source[:location]) + 1
+	k := int(location) / markBytes
+	return s.marks[k] + characters(s.Source[k*markBytes:location]) + 1
+}
+
+// characters counts those that begin in a piece of UTF-8, which may be cut
+// within one.
+func characters(piece string) (n int) {
+	for i := range len(piece) {
+		if piece[i]&0xC0 != 0x80 {
+			n++
+		}
+	}
+	return n
 }
 
 // Unsupported is the error for a statement that the gateway does not know.
