@@ -32,7 +32,7 @@ const lingerTime = time.Second
 var errShutdown = pgerr.New(pgerr.AdminShutdown, "terminating connection due to administrator command")
 
 // conn is one client. The goroutine of serve owns it but for raw, pid and key,
-// which never change once it is registered, and for cancelRunning.
+// which never change once it is registered, and for what mu guards.
 type conn struct {
 	server *Server
 	raw    net.Conn // deadlines and closing
@@ -54,14 +54,17 @@ type conn struct {
 
 	registry *Registry
 	idle     bool // nothing has come since the last ReadyForQuery
+	status   byte // of the transaction, as the last ReadyForQuery said
 	skipping bool // after an error, until Sync
 	failed   bool // an error happened since the last Sync
 
 	terminated   atomic.Bool // the administrator ends it
 	stopWatching func()      // of the running statement
 
-	mu            sync.Mutex         // guards cancelRunning
+	mu            sync.Mutex         // guards what follows
 	cancelRunning context.CancelFunc // nil: no statement runs
+	waiting       bool               // for a message, and may be woken
+	woken         bool               // there may be notifications
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -162,7 +165,15 @@ func (c *conn) loop() error {
 		if c.idle && c.server.closing.Load() || c.terminated.Load() {
 			return errShutdown
 		}
-		typ, body, err := c.read()
+		var typ byte
+		var body []byte
+		var err error
+		if c.idle && c.status == 'I' {
+			err = c.wait()
+		}
+		if err == nil {
+			typ, body, err = c.read()
+		}
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) && c.ending() {
 				return errShutdown

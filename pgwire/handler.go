@@ -46,13 +46,15 @@ type Startup struct {
 }
 
 // A Notifier reaches the client beside results. It may be called only from
-// within calls of the Session, and of Open.
+// within calls of the Session, and of Open; but for Wake.
 type Notifier interface {
 	// Notice sends a NoticeResponse: severity is NOTICE, WARNING, INFO, LOG or DEBUG.
 	Notice(severity string, e *pgerr.Error)
 	// ParameterStatus tells the value of a setting that the client follows. It
 	// is sent before the next ReadyForQuery if it differs from the last one sent.
 	ParameterStatus(name, value string)
+	// Wake says that a Listener has notifications. Anyone may call it.
+	Wake()
 }
 
 // A Session runs statements for one connection; its methods are never called

@@ -122,8 +122,11 @@ func (c *conn) report(name, value string) {
 
 // ready tells the client that its turn has come.
 func (c *conn) ready(status byte) error {
-	if status == 'I' {
+	if c.status = status; status == 'I' {
 		c.registry.EndTransaction()
+		if err := c.notifications(); err != nil {
+			return err
+		}
 	}
 	slices.SortFunc(c.changed, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	for _, name := range c.changed { // in the order that PostgreSQL has its settings in

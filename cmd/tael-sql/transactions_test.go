@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/jackc/pgx/v5"
@@ -26,7 +27,8 @@ CREATE TABLE llm_prices (provider text, model_pattern text, valid_from timestamp
 
 // Scripts of several sessions give what PostgreSQL gives. A line "a> SQL" runs
 // a statement in session a and waits for it; "a& SQL" starts one that another
-// session may have to let go on, and "a<" waits for it. The directive restart
+// session may have to let go on, and "a<" waits for it. "a!" waits for a
+// notification while a is idle, "a?" prints those that came. The directive restart
 // stops the gateway and starts it again.
 func TestTransactions(t *testing.T) {
 	datadriven.Walk(t, "testdata/transactions", func(t *testing.T, path string) {
@@ -84,6 +86,11 @@ func TestTransactions(t *testing.T) {
 					aside.Go(func() { done <- ask(conn, sql) })
 				case '<':
 					out.WriteString(<-started[name])
+				case '?':
+					_ = ask(session(name), "")
+					out.WriteString(notifications(sessions, name, 0))
+				case '!':
+					out.WriteString(notifications(sessions, name, 10*time.Second))
 				default:
 					t.Fatalf("%s: %s", d.Pos, line)
 				}
@@ -91,4 +98,28 @@ func TestTransactions(t *testing.T) {
 			return out.String()
 		})
 	})
+}
+
+// notifications prints those that a session has, or waits for the next one.
+func notifications(sessions map[string]*pgx.Conn, name string, wait time.Duration) string {
+	var out strings.Builder
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), wait)
+		n, err := sessions[name].WaitForNotification(ctx)
+		cancel()
+		if err != nil {
+			if wait > 0 {
+				return err.Error() + "\n"
+			}
+			return out.String()
+		}
+		for from, conn := range sessions {
+			if conn.PgConn().PID() == n.PID {
+				fmt.Fprintf(&out, "%s %q from %s\n", n.Channel, n.Payload, from)
+			}
+		}
+		if wait > 0 {
+			return out.String()
+		}
+	}
 }

@@ -181,7 +181,7 @@ func (p *portal) open(ctx context.Context, q *bind.Query) error {
 		return err
 	}
 	options.Affected = &p.affected
-	mark := s.current().Mark()
+	mark, notices := s.current().Mark(), s.notices.mark()
 	for {
 		p.env, p.affected = s.env(ctx), 0
 		batches, err := p.runToEnd(ctx, root, options)
@@ -191,6 +191,7 @@ func (p *portal) open(ctx context.Context, q *bind.Query) error {
 		}
 		release(p.env)
 		s.tx.RollbackTo(mark)
+		s.notices.rollbackTo(notices)
 	}
 }
 

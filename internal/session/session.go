@@ -44,8 +44,9 @@ type Options struct {
 
 // A Handler opens sessions for package pgwire.
 type Handler struct {
-	opts   Options
-	memory *vector.Account
+	opts     Options
+	memory   *vector.Account
+	exchange *exchange
 }
 
 // NewHandler makes a handler.
@@ -53,7 +54,7 @@ func NewHandler(o Options) *Handler {
 	o.QueryMemory = cmp.Or(o.QueryMemory, 256<<20)
 	o.TotalMemory = cmp.Or(o.TotalMemory, 1<<30)
 	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
-	return &Handler{opts: o, memory: vector.NewAccount(nil, o.TotalMemory)}
+	return &Handler{opts: o, memory: vector.NewAccount(nil, o.TotalMemory), exchange: newExchange()}
 }
 
 // Open starts a session for a client, who is known to be the user.
@@ -68,7 +69,8 @@ func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, err
 	if s.Database != h.opts.Database {
 		return nil, pgerr.New(pgerr.InvalidCatalogName, "database \"%s\" does not exist", s.Database)
 	}
-	se := &Session{handler: h, startup: s, settings: newSettings(h.opts.Catalog)}
+	se := &Session{handler: h, startup: s, settings: newSettings(h.opts.Catalog), inbox: &inbox{wake: s.Conn.Wake}}
+	se.notices.exchange = h.exchange
 	se.settings.know("session_authorization", s.User)
 	se.settings.know("is_superuser", map[bool]string{true: "on", false: "off"}[se.isAdmin()])
 	for _, setting := range role.Settings {
@@ -98,6 +100,8 @@ type Session struct {
 	startup  pgwire.Startup
 	settings *settings
 	warnings warnings
+	notices  notices // of the transaction
+	inbox    *inbox
 
 	temporaries temporaries
 	transaction
@@ -108,6 +112,8 @@ func (s *Session) Close() {
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
+	s.notices.rollbackTo(0)
+	s.handler.exchange.leave(s.inbox)
 	s.temporaries.account.Close()
 }
 

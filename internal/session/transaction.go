@@ -27,6 +27,7 @@ type transaction struct {
 type savepoint struct {
 	name     string
 	mark     int
+	notices  int
 	settings settingsMark
 	cursors  []string
 }
@@ -71,14 +72,25 @@ func (s *Session) commit(ctx context.Context) error {
 		s.rollback()
 		return err
 	}
+	room, err := s.handler.exchange.admit(s.notices.list)
+	if err != nil {
+		s.rollback()
+		return err
+	}
 	tx := s.tx
 	s.settings.endTransaction()
 	s.transaction = transaction{}
-	if tx == nil {
-		return nil
+	if tx != nil {
+		err = tx.Commit(ctx)
+		s.temporaries.settle()
 	}
-	defer s.temporaries.settle()
-	return ended(ctx, tx.Commit(ctx))
+	if err != nil {
+		s.handler.exchange.free(room)
+		s.notices.rollbackTo(0)
+		return ended(ctx, err)
+	}
+	s.handler.exchange.publish(s.inbox, s.startup.PID, s.notices.take(), room)
+	return nil
 }
 
 // rollback ends the transaction without a trace.
@@ -87,6 +99,7 @@ func (s *Session) rollback() {
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
+	s.notices.rollbackTo(0)
 	if s.status != 0 {
 		s.settings.rollbackTo(s.start)
 	}
@@ -189,7 +202,7 @@ func (s *Session) savepoint(st *syntax.Statement) error {
 	name := st.Node.GetTransactionStmt().SavepointName
 	if st.Kind == syntax.Savepoint {
 		s.savepoints = append(s.savepoints, savepoint{
-			name: name, mark: s.current().Mark(), settings: s.settings.mark(), cursors: s.startup.Registry.PortalNames(),
+			name: name, mark: s.current().Mark(), notices: s.notices.mark(), settings: s.settings.mark(), cursors: s.startup.Registry.PortalNames(),
 		})
 		return nil
 	}
@@ -205,6 +218,7 @@ func (s *Session) savepoint(st *syntax.Statement) error {
 		return nil
 	}
 	s.current().RollbackTo(s.savepoints[at].mark)
+	s.notices.rollbackTo(s.savepoints[at].notices)
 	s.settings.rollbackTo(s.savepoints[at].settings)
 	s.dropCursorsBut(s.savepoints[at].cursors)
 	s.savepoints = slices.Clip(s.savepoints[:at+1])

@@ -49,7 +49,15 @@ func (s *Session) utility(ctx context.Context, st *syntax.Statement, w *pgwire.R
 		}
 		return "REINDEX", s.reindex(ctx, st.Node.GetReindexStmt())
 	case syntax.Unlisten:
-		return "UNLISTEN", nil // nothing is listened to
+		if channel := st.Node.GetUnlistenStmt().Conditionname; channel != "" {
+			return st.Tag, s.notices.add(notice{kind: unlisten, channel: channel})
+		}
+		return st.Tag, s.notices.add(notice{kind: unlistenAll})
+	case syntax.Listen:
+		return st.Tag, s.notices.add(notice{kind: listen, channel: st.Node.GetListenStmt().Conditionname})
+	case syntax.Notify:
+		n := st.Node.GetNotifyStmt()
+		return st.Tag, s.Notify(n.Conditionname, n.Payload)
 	}
 	return "", st.Unsupported()
 }
@@ -265,5 +273,8 @@ func (s *Session) discard(st *statement) error {
 	s.discardTemporaries()
 	s.startup.Registry.DropPortals()
 	s.startup.Registry.DropStatements()
+	if err := s.notices.add(notice{kind: unlistenAll}); err != nil {
+		return err
+	}
 	return s.settings.reset("all")
 }
