@@ -24,7 +24,7 @@ const captured = "../../../../shared/clients/corpus-dev.jsonl"
 
 // A capture is one statement of the file.
 type capture struct {
-	ID, Client, Protocol, SQL string
+	ID, Client, Protocol, SQL, Priority string
 
 	Declared []uint32 `json:"declared_param_oids"`
 	Expect   struct {
@@ -243,8 +243,10 @@ func TestCaptured(t *testing.T) {
 		}
 		defer f.Close()
 		known := readKnown(t)
-		oids := relationOIDs(t)
+		oids, originals := relationOIDs(t, gateway), relationOIDs(t, postgres)
+		pg, tael := open(t, postgres), open(t, gateway)
 		total, good := map[string]int{}, map[string]int{}
+		must, agree := map[string]int{}, map[string]int{} // by priority
 		var wrong []string
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, 1<<20)
@@ -257,6 +259,13 @@ func TestCaptured(t *testing.T) {
 			total[name]++
 			sql := translate(c.SQL, oids)
 			problem := replayAlone(t, c, sql)
+			if problem == "" && c.reads() {
+				problem = missingRows(pg, translate(c.SQL, originals), tael, sql)
+			}
+			must[c.Priority]++
+			if problem == "" {
+				agree[c.Priority]++
+			}
 			reason, excused := known[c.ID]
 			switch {
 			case problem == "":
@@ -288,6 +297,9 @@ func TestCaptured(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(total)) {
 			all, passed = all+total[name], passed+good[name]
 			rates = append(rates, fmt.Sprintf("%s %d/%d", name, good[name], total[name]))
+		}
+		for _, p := range slices.Sorted(maps.Keys(must)) {
+			rates = append(rates, fmt.Sprintf("%s: %.1f %%", p, 100*float64(agree[p])/float64(must[p])))
 		}
 		return fmt.Sprintf("%d of %d statements: %s", passed, all, strings.Join(rates, ", "))
 	})
@@ -328,9 +340,26 @@ func readKnown(t *testing.T) map[string]string {
 	return known
 }
 
-func relationOIDs(t *testing.T) map[string]string {
+// reads reports whether a captured statement can be asked again by itself, for
+// its rows: a query without parameters.
+func (c *capture) reads() bool {
+	return c.fails() == "" && queries.MatchString(c.SQL) && !strings.Contains(c.SQL, "$1") && !strings.Contains(c.SQL, "pg_sleep")
+}
+
+var queries = regexp.MustCompile(`(?is)^\s*(SELECT|WITH|VALUES|SHOW|TABLE)\b`)
+
+// missingRows says that PostgreSQL gives rows where the gateway gives none.
+func missingRows(pg *pgconn.PgConn, original string, tael *pgconn.PgConn, sql string) string {
+	want, got := answer(pg, original), answer(tael, sql)
+	if len(want.rows) > 0 && len(got.rows) == 0 {
+		return fmt.Sprintf("no rows, where PostgreSQL has %d: %s", len(want.rows), want.rows[0])
+	}
+	return ""
+}
+
+func relationOIDs(t *testing.T, s server) map[string]string {
 	t.Helper()
-	result := open(t, gateway).ExecParams(context.Background(),
+	result := open(t, s).ExecParams(context.Background(),
 		"SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace", nil, nil, nil, nil).Read()
 	if result.Err != nil {
 		t.Fatal(result.Err)
