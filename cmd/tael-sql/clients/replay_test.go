@@ -93,14 +93,23 @@ var (
 
 // translate puts the gateway's tables and OIDs into a captured statement.
 func translate(sql string, oids map[string]string) string {
-	sql = fixtureRef.ReplaceAllStringFunc(sql, func(m string) string {
-		p := fixtureRef.FindStringSubmatch(m)
-		out := p[1] + p[2] + fixture[strings.ToLower(p[3])]
-		if keyword.MatchString(p[4]) {
-			out += " AS " + p[3]
+	var out strings.Builder
+	end := 0
+	for _, at := range fixtureRef.FindAllStringSubmatchIndex(sql, -1) {
+		if strings.Count(sql[:at[0]], "'")%2 == 1 { // in a string
+			continue
 		}
-		return out + p[4]
-	})
+		m := fixtureRef.FindStringSubmatch(sql[at[0]:at[1]])
+		out.WriteString(sql[end:at[0]] + m[1] + m[2] + fixture[strings.ToLower(m[3])])
+		if keyword.MatchString(m[4]) {
+			out.WriteString(" AS " + m[3])
+		}
+		out.WriteString(m[4])
+		end = at[1]
+	}
+	sql = out.String() + sql[end:]
+	sql = strings.NewReplacer("'2026-01-01 00:00:00.000000'", "'2023-01-29 00:00:00.000000'", // the days of the rows
+		"'2026-01-02 00:00:00.000000'", "'2023-01-30 00:00:00.000000'").Replace(sql)
 	sql = strings.ReplaceAll(sql, "'slow_spans'", "'traces'")
 	return objectRef.ReplaceAllStringFunc(sql, func(m string) string {
 		name := objectRef.FindStringSubmatch(m)[1]
@@ -116,6 +125,7 @@ var (
 	needsStatement = regexp.MustCompile(`(?i)^\s*(?:EXECUTE|DEALLOCATE)\s+("[^"]+"|\w+)`)
 	needsSavepoint = regexp.MustCompile(`(?i)^\s*(?:RELEASE(?:\s+SAVEPOINT)?|ROLLBACK\s+TO(?:\s+SAVEPOINT)?)\s+("[^"]+"|\w+)`)
 	takesData      = regexp.MustCompile(`(?i)^\s*COPY\b.*\bFROM\s+STDIN`)
+	needsTable     = regexp.MustCompile(`(?i)^\s*DROP TABLE\s+("[^"]+"|\w+)`)
 	outside        = regexp.MustCompile(`(?i)^\s*(BEGIN|START|VACUUM|DISCARD|TRUNCATE)\b`)
 	setsOutside    = regexp.MustCompile(`(?i)\bBEGIN\b\s*;`)
 )
@@ -131,6 +141,9 @@ func prelude(sql string) string {
 	}
 	if m := needsStatement.FindStringSubmatch(sql); m != nil && !strings.EqualFold(m[1], "ALL") {
 		out += "; PREPARE " + m[1] + "(text, int) AS SELECT span_id FROM public.spans WHERE operation = $1 AND duration_ns > $2"
+	}
+	if m := needsTable.FindStringSubmatch(sql); m != nil {
+		out += "; CREATE TEMP TABLE " + m[1] + " (a int)"
 	}
 	if m := needsSavepoint.FindStringSubmatch(sql); m != nil {
 		out += "; SAVEPOINT " + m[1]
@@ -246,7 +259,7 @@ func TestCaptured(t *testing.T) {
 		oids, originals := relationOIDs(t, gateway), relationOIDs(t, postgres)
 		pg, tael := open(t, postgres), open(t, gateway)
 		total, good := map[string]int{}, map[string]int{}
-		must, agree := map[string]int{}, map[string]int{} // by priority
+		must, agree, apart := map[string]int{}, map[string]int{}, 0 // by priority
 		var wrong []string
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, 1<<20)
@@ -262,9 +275,13 @@ func TestCaptured(t *testing.T) {
 			if problem == "" && c.reads() {
 				problem = missingRows(pg, translate(c.SQL, originals), tael, sql)
 			}
-			must[c.Priority]++
-			if problem == "" {
-				agree[c.Priority]++
+			if reason := known[c.ID]; problem != "" && strings.HasPrefix(reason, theirs) {
+				apart++
+			} else {
+				must[c.Priority]++
+				if problem == "" {
+					agree[c.Priority]++
+				}
 			}
 			reason, excused := known[c.ID]
 			switch {
@@ -301,7 +318,7 @@ func TestCaptured(t *testing.T) {
 		for _, p := range slices.Sorted(maps.Keys(must)) {
 			rates = append(rates, fmt.Sprintf("%s: %.1f %%", p, 100*float64(agree[p])/float64(must[p])))
 		}
-		return fmt.Sprintf("%d of %d statements: %s", passed, all, strings.Join(rates, ", "))
+		return fmt.Sprintf("%d of %d statements, %d of them about objects that only PostgreSQL has: %s", passed, all, apart, strings.Join(rates, ", "))
 	})
 }
 
@@ -321,6 +338,9 @@ func replayAlone(t *testing.T, c *capture, sql string) string {
 }
 
 const (
+	// theirs begins the reason of a statement that asks for objects that only
+	// PostgreSQL has, or had when it was captured: neither right nor wrong.
+	theirs    = "theirs:"
 	knownFile = "testdata/captured.txt"
 	knownHead = "# Captured statements that the gateway answers otherwise than PostgreSQL, and why.\n"
 )
