@@ -154,9 +154,18 @@ func (db *DB) flushBlocks() error {
 	return db.flushFrozen(frozen)
 }
 
+// vectorsChanged reports whether what is dead differs from what is stored,
+// though nothing was applied since: the keys of a part have been settled.
+func (v *View) vectorsChanged() bool {
+	return slices.ContainsFunc(v.tables, func(tv *tableView) bool {
+		return slices.ContainsFunc(tv.blocks, func(b *blockRef) bool { return b.deadChanged }) ||
+			slices.ContainsFunc(tv.parts, func(p *partRef) bool { return p.deadChanged })
+	})
+}
+
 // flushFrozen is flushBlocks of a view that freeze gave.
 func (db *DB) flushFrozen(frozen *View) (err error) {
-	if frozen.lsn == db.flushedLSN.Load() {
+	if frozen.lsn == db.flushedLSN.Load() && !frozen.vectorsChanged() {
 		return nil
 	}
 	job := db.jobs.begin(FlushJob, "")

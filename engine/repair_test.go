@@ -334,11 +334,21 @@ func TestRepairKeys(t *testing.T) {
 			if err != nil || len(writes) == 0 {
 				t.Fatal(len(writes), err)
 			}
-			if err := errors.Join(store.Commit([]hot.Write{writes[rng.IntN(len(writes))]}), store.Close()); err != nil {
+			rng.Shuffle(len(writes), func(i, j int) { writes[i], writes[j] = writes[j], writes[i] })
+			if err := errors.Join(store.Commit(writes[:1]), store.Close()); err != nil {
 				t.Fatal(err)
 			}
-			if problems(t, mem) == nil {
-				t.Fatal("the check is content")
+			for i := 1; problems(t, mem) == nil; i++ {
+				if c.kind != layout.BlobKind || !c.remove || i == len(writes) {
+					t.Fatal("the check is content")
+				}
+				// Nobody needs that text any more, and the sweep has not come yet.
+				if store, err = hot.Open(mem, "db/hot", hot.Options{Logger: slog.New(slog.DiscardHandler), CacheBytes: 1 << 20}); err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(store.Commit(writes[i:i+1]), store.Close()); err != nil {
+					t.Fatal(err)
+				}
 			}
 			r := mustRepair(t, o)
 			if !strings.Contains(strings.Join(r.Lines, "\n"), c.say) {
