@@ -7,7 +7,7 @@ RACE := ./catalog/... ./engine/... ./internal/arch/... ./internal/exec/... ./int
 	./internal/ingest/... ./internal/otlp/... ./internal/pgerr/... ./internal/pgtypes/... \
 	./internal/vector/... ./pgwire/... ./tables/... ./wal/...
 
-.PHONY: help build docs demo test check bench bench-smoke crash fuzz clients clients-smoke run clean
+.PHONY: help build docs demo test check bench bench-smoke crash eval fuzz clients clients-smoke run clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
@@ -48,6 +48,9 @@ crash: ## every way of doing harm, SECS seconds in all, with the planted bugs th
 	cd engine && $(FAULTS)/engine.test -test.run '^(TestFaults|TestPlantedBugs)$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 75 / 100 ))
 	cd wal && $(FAULTS)/wal.test -test.run '^(TestCrashes|TestPlantedBugs)$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 5 / 100 + 1 ))
 	cd cmd/tael-sql && $(FAULTS)/tael-sql.test -test.run '^TestKilled$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 20 / 100 ))
+
+eval: ## ask anomalies() about labelled incidents of two systems: how often the culprit comes first, and false alarms
+	go test ./cmd/tael-sql -count=1 -timeout 0 -run '^TestEvaluation$$' -evaluate -v | grep -v '^=== '
 
 FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME each
