@@ -18,24 +18,21 @@ import (
 // explainOptions are those of an EXPLAIN. Options that ask for what there is
 // not, such as BUFFERS, are taken and have no effect.
 type explainOptions struct {
-	analyze, summary, json bool
-	show                   sqlplan.Show
+	analyze, summary bool
+	format           string
+	show             sqlplan.Show
 }
 
 func newExplainOptions(st *syntax.Statement) (o explainOptions, err error) {
-	o.show.Costs = true
+	o.show.Costs, o.format = true, "text"
 	timing, summary := (*bool)(nil), (*bool)(nil)
 	for _, n := range st.Node.GetExplainStmt().Options {
 		d := n.GetDefElem()
 		name := d.GetDefname()
 		if name == "format" {
 			switch format := strings.ToLower(constText(d.Arg)); format {
-			case "text":
-				o.json = false
-			case "json":
-				o.json = true
-			case "xml", "yaml":
-				return o, pgerr.New(pgerr.FeatureNotSupported, "EXPLAIN (FORMAT %s) is not supported", strings.ToUpper(format))
+			case "text", "json", "xml", "yaml":
+				o.format = format
 			default:
 				return o, pgerr.New(pgerr.InvalidParameterValue, "unrecognized value for EXPLAIN option \"format\": \"%s\"", format).At(st.Position(d.Location))
 			}
@@ -89,8 +86,11 @@ func explainSwitch(d *pg.DefElem) (bool, error) {
 // explainColumns describes the result of an EXPLAIN.
 func explainColumns(o explainOptions) []pgwire.Column {
 	oid := pgtypes.Text
-	if o.json {
+	switch o.format {
+	case "json":
 		oid = pgtypes.JSON
+	case "xml":
+		oid = pgtypes.XML
 	}
 	return []pgwire.Column{{Name: "QUERY PLAN", Type: pgtypes.Of(oid)}}
 }
@@ -134,8 +134,8 @@ func (p *portal) explain(ctx context.Context, w *pgwire.RowWriter) error {
 	if !o.summary {
 		planning, execution = -1, -1
 	}
-	if o.json {
-		return w.WriteRow([]any{steps.JSON(o.show, planning, execution)})
+	if o.format != "text" {
+		return w.WriteRow([]any{steps.Format(o.format, o.show, planning, execution)})
 	}
 	lines := steps.Lines(o.show)
 	if planning >= 0 {
