@@ -93,7 +93,7 @@ func (c *Catalog) describeRelation(env *expr.Env, what string, object pgtypes.OI
 		}
 	case "pg_get_viewdef":
 		if isTable {
-			return text(rel.Definition), nil
+			return text(viewDefinition(rel)), nil
 		}
 	case "pg_get_indexdef":
 		switch {
@@ -125,6 +125,19 @@ func (c *Catalog) describeRelation(env *expr.Env, what string, object pgtypes.OI
 		return bytes, err
 	}
 	return nil, nil
+}
+
+// viewDefinition gives a view's query. One whose rows the gateway makes without a
+// query is shown with its columns alone, so that a dump can be loaded.
+func viewDefinition(rel *Relation) string {
+	if rel.Definition != "" || rel.Kind != 'v' || rel.Schema != PublicSchema {
+		return rel.Definition
+	}
+	columns := make([]string, len(rel.Columns))
+	for i, c := range rel.Columns {
+		columns[i] = "NULL::" + pgtypes.FormatType(c.Type) + " AS " + quoteIdent(c.Name)
+	}
+	return " SELECT " + strings.Join(columns, ",\n    ") + "\n  WHERE false;"
 }
 
 // text makes NULL of what there is nothing to say about.

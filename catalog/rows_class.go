@@ -203,7 +203,7 @@ func viewsRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 	for _, rel := range c.Relations() {
 		if rel.Kind == 'v' {
 			add(map[string]any{
-				"schemaname": rel.Schema, "viewname": rel.Name, "viewowner": c.owner, "definition": rel.Definition,
+				"schemaname": rel.Schema, "viewname": rel.Name, "viewowner": c.owner, "definition": viewDefinition(rel),
 			})
 		}
 	}

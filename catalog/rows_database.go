@@ -146,7 +146,7 @@ func infoViewsRows(c *Catalog, _ *expr.Env, add func(map[string]any)) {
 		if rel.Kind == 'v' {
 			add(map[string]any{
 				"table_catalog": c.database, "table_schema": rel.Schema, "table_name": rel.Name,
-				"view_definition": rel.Definition, "check_option": "NONE", "is_updatable": "NO",
+				"view_definition": viewDefinition(rel), "check_option": "NONE", "is_updatable": "NO",
 				"is_insertable_into": "NO", "is_trigger_updatable": "NO", "is_trigger_deletable": "NO",
 				"is_trigger_insertable_into": "NO",
 			})

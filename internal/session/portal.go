@@ -87,6 +87,8 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 		tag, err = p.stmt.node.Tag, s.drop(p.stmt)
 	case syntax.Truncate:
 		tag, err = p.stmt.node.Tag, s.truncate(p.stmt)
+	case syntax.Lock:
+		tag, err = p.stmt.node.Tag, s.lock(p.stmt)
 	case syntax.Discard:
 		tag, err = p.stmt.node.Tag, s.discard(p.stmt)
 	default:

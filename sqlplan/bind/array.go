@@ -118,6 +118,12 @@ func (s *scope) subscript(base expr.Expr, subs []*pg.A_Indices, location int32) 
 		}
 		return base
 	}
+	if typ == pgtypes.Name && len(subs) == 1 && !subs[0].IsSlice { // its characters, from 0
+		one := &expr.Const{Typ: pgtypes.Of(pgtypes.Int4), Val: int64(1)}
+		from := b.operator("", "+", s.expr(subs[0].Uidx), one, location)
+		text := b.coerce(base, pgtypes.Of(pgtypes.Text), explicit, location)
+		return b.coerce(b.call("substr", []expr.Expr{text, from, one}, location), pgtypes.Of(pgtypes.Char), explicit, location)
+	}
 	elem := elementType(typ)
 	if elem == 0 {
 		b.fail(location, pgerr.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", typeName(base.Type()))

@@ -32,6 +32,7 @@ var programs = []program{
 	{name: "ruby-pg", all: true, args: []string{"ruby", "programs/rubypg.rb"}},
 	{name: "psqlodbc", all: true, args: []string{"bash", "programs/odbc.sh"}},
 	{name: "GDAL", all: true, args: []string{"bash", "programs/gdal.sh"}},
+	{name: "pg_dump", all: true, args: []string{"bash", "programs/pgdump.sh"}},
 	{name: "pgbench", all: true, args: []string{"bash", "programs/pgbench.sh"}},
 }
 
