@@ -62,6 +62,9 @@ func CheckParts(fs vfs.FS, dir string, specs []TableSpec, cold object.Store) (r 
 	if err != nil {
 		return r, err
 	}
+	if fs == vfs.Default {
+		c.texts(fs.PathJoin(dir, layout.SearchDir))
+	}
 	return r, c.log(fs, dir)
 }
 

@@ -94,6 +94,10 @@ func (p *repairer) run() (err error) {
 	if err := p.log(applied); err != nil {
 		return err
 	}
+	// The index of texts may know rows that are lost now, or not those that are back.
+	if err := p.fs.RemoveAll(p.fs.PathJoin(p.dir, layout.SearchDir)); err != nil {
+		return err
+	}
 	if err := p.keep("REPORT.txt", []byte(strings.Join(p.out.Lines, "\n")+"\n")); err != nil {
 		return err
 	}

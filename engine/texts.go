@@ -98,6 +98,13 @@ func parseTextMark(raw []byte, tables []*table) (m textMark, ok bool) {
 	return m, true
 }
 
+// texts verifies the index of texts. Since it is derived, damage is none.
+func (c *checker) texts(dir string) {
+	if err := search.Check(dir); err != nil {
+		c.report.Notes = append(c.report.Notes, fmt.Sprintf("%v: it is made again", err))
+	}
+}
+
 // newIndexer gives nil if no table has texts to search.
 func newIndexer(db *DB) *indexer {
 	has := false
