@@ -145,6 +145,10 @@ func Print(typ byte, body []byte) string {
 	case 'v':
 		n := binary.BigEndian.Uint32(body)
 		return fmt.Sprintf("NegotiateProtocolVersion %d.%d %d:%q", n>>16, n&0xffff, binary.BigEndian.Uint32(body[4:]), body[8:])
+	case 'A':
+		var m pgproto3.NotificationResponse
+		must(&m)
+		return fmt.Sprintf("NotificationResponse pid %d %s %q", m.PID, m.Channel, m.Payload)
 	case 'Z':
 		return fmt.Sprintf("ReadyForQuery %s", body)
 	case 'T':
