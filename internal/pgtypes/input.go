@@ -82,7 +82,10 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 	if v, ok, err := parseCarried(t, s); ok {
 		return v, err
 	}
-	return s, nil // types that are only carried: points, ranges
+	if _, ok := geometries[t.OID]; ok {
+		return parseGeometry(t.OID, s)
+	}
+	return s, nil // types that are only carried: ranges
 }
 
 // syntaxError is the message of every input function.

@@ -352,6 +352,8 @@ func parseCarried(t Type, s string) (v any, ok bool, err error) {
 // appendCarried appends the binary form; ok is false for other types.
 func appendCarried(dst []byte, t Type, v string) (out []byte, ok bool) {
 	switch t.OID {
+	case Point, Lseg, Box, Line, Circle, Path, Polygon:
+		return appendGeometry(dst, t.OID, v), true
 	case Inet, Cidr:
 		return appendInetBinary(dst, v, t.OID == Cidr), true
 	case Macaddr, Macaddr8:
@@ -378,6 +380,8 @@ func decodeCarried(t Type, b []byte) (v any, ok bool, err error) {
 		return nil, true, badBinary()
 	}
 	switch t.OID {
+	case Point, Lseg, Box, Line, Circle, Path, Polygon:
+		v, err = decodeGeometry(t.OID, b)
 	case Inet, Cidr:
 		v, err = decodeInet(b, t.OID == Cidr)
 	case Macaddr, Macaddr8:
