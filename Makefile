@@ -7,7 +7,7 @@ RACE := ./catalog/... ./engine/... ./internal/arch/... ./internal/exec/... ./int
 	./internal/ingest/... ./internal/otlp/... ./internal/pgerr/... ./internal/pgtypes/... \
 	./internal/vector/... ./pgwire/... ./tables/... ./wal/...
 
-.PHONY: help build docs demo test check bench bench-smoke crash eval fuzz clients clients-smoke run clean
+.PHONY: help build docs demo test check bench bench-smoke crash eval fuzz clients clients-smoke dist run clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
@@ -76,6 +76,15 @@ clients: build ## clients-smoke with more client programs
 
 docs: ## write docs/reference.md, and what the blocks of the other pages print
 	go test ./cmd/tael-sql -count=1 -run 'TestReference|TestQuestions|TestGettingStarted' -rewrite-docs
+
+VERSION ?= 0.0.0
+DIST := bin/dist
+dist: ## release archive, Debian package, OCI image, SBOM and checksums under bin/dist, of a static binary: VERSION=1.2.3 make dist
+	go build -trimpath -tags 'gms_pure_go netgo osusergo' -o bin/tael-sql.static \
+		-ldflags '-s -w -buildid= -X main.version=$(VERSION) -linkmode external -extldflags "-static"' ./cmd/tael-sql
+	cd packaging && go vet . && go test . && go run . -binary ../bin/tael-sql.static -version $(VERSION) -arch $$(go env GOARCH) \
+		-epoch $${SOURCE_DATE_EPOCH:-$$(git -C .. log -1 --format=%ct)} -out ../$(DIST)
+	cat $(DIST)/SHA256SUMS
 
 clean: ## remove what the build and the demo left
 	rm -rf bin tael-data
