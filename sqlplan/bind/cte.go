@@ -19,6 +19,7 @@ type cteEntry struct {
 	pending bool // being bound: only a recursive term may refer to it
 	once    bool // read in one place and without side effects: its query stands there
 	working bool // its columns are known: the recursive term may refer to it
+	hidden  int  // so many of its last columns are not of *
 }
 
 func (c *cteScope) find(name string) *cteEntry {
@@ -56,9 +57,6 @@ func (b *binder) withClause(n *pg.WithClause, in *pg.Node, outer *scope, ctes *c
 			inner.list = append(inner.list, b.modifyingCTE(cte, outer, inner))
 			continue
 		}
-		if cte.SearchClause != nil || cte.CycleClause != nil {
-			b.fail(cte.Location, pgerr.FeatureNotSupported, "SEARCH and CYCLE are not supported")
-		}
 		entry := &cteEntry{name: cte.Ctename, plan: &CTE{Name: cte.Ctename}, pending: true}
 		if n.Recursive {
 			inner.list = append(inner.list, entry)
@@ -67,6 +65,9 @@ func (b *binder) withClause(n *pg.WithClause, in *pg.Node, outer *scope, ctes *c
 				continue
 			}
 			inner.list = inner.list[:len(inner.list)-1]
+		}
+		if cte.SearchClause != nil || cte.CycleClause != nil {
+			b.fail(cte.Location, pgerr.SyntaxError, "WITH query is not recursive")
 		}
 		r := b.selectStmt(sel, outer, inner)
 		b.cteColumns(entry, cte, r.cols)
@@ -127,13 +128,31 @@ func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *
 	}
 	first := b.selectStmt(sel.Larg, outer, ctes)
 	b.cteColumns(entry, n, first.cols)
+	own, added := first.cols, 0
+	var names []string
+	along := newFollow(n)
+	if along != nil {
+		b.checkTerms(n, sel)
+		b.checkFollow(along, entry.cols)
+		for _, c := range entry.cols {
+			names = append(names, c.Name)
+		}
+		first = b.wrap(along, first, names, true, outer, ctes)
+		entry.cols, added = first.cols, len(along.added)
+		entry.hidden = added
+	}
 	entry.plan.Cols = first.cols
 	entry.working = true
-	second := b.selectRaw(sel.Rarg, outer, ctes)
-	if len(first.cols) != len(second.cols) {
+	var second relation
+	if along != nil {
+		second = b.extended(along, n, sel.Rarg, outer, ctes)
+	} else {
+		second = b.selectRaw(sel.Rarg, outer, ctes)
+	}
+	if len(own)+added != len(second.cols) {
 		b.fail(firstTarget(sel.Rarg), pgerr.SyntaxError, "each UNION query must have the same number of columns")
 	}
-	for i := range first.cols {
+	for i := range own {
 		want, got := first.cols[i].Type, second.cols[i].Type
 		common, ok := commonType([]oid{want.OID, got.OID})
 		if !ok {
@@ -145,6 +164,10 @@ func (b *binder) recursiveCTE(n *pg.CommonTableExpr, sel *pg.SelectStmt, entry *
 				WithHint("Cast the output of the non-recursive term to the correct type.").At(b.at(nthTarget(sel.Larg, i))))
 		}
 		b.coerceColumn(&second, i, want)
+	}
+	if along != nil {
+		second = b.wrap(along, second, names, false, outer, ctes)
+		entry.hidden = along.hidden()
 	}
 	entry.plan.Query, entry.plan.Recursive, entry.plan.UnionAll = first.node, second.node, sel.All
 	entry.working = false
@@ -178,11 +201,11 @@ func (s *scope) cteRef(c *cteEntry, n *pg.RangeVar) (Node, *source) {
 		return node, src
 	}
 	r := &CTERef{CTE: c.plan}
-	for _, col := range c.cols {
+	for i, col := range c.cols {
 		out := b.newCol(col.Name, col.Type, src.alias)
 		b.cols[out.ID] = colOrigin{Column: out, scope: s.level(), fields: b.cols[col.ID].fields}
 		r.Cols = append(r.Cols, out)
-		src.cols = append(src.cols, sourceCol{name: col.Name, value: ref(out)})
+		src.cols = append(src.cols, sourceCol{name: col.Name, value: ref(out), hidden: i >= len(c.cols)-c.hidden})
 	}
 	b.renameColumns(src, n.Alias, n.Location)
 	return r, src

@@ -45,8 +45,9 @@ type source struct {
 // A sourceCol is a column of a source. Value is a *expr.Col, or the COALESCE of
 // a column merged by FULL JOIN USING.
 type sourceCol struct {
-	name  string
-	value expr.Expr
+	name   string
+	value  expr.Expr
+	hidden bool // not of *
 }
 
 func (b *binder) newScope(outer *scope, ctes *cteScope) *scope {
@@ -258,9 +259,10 @@ func (s *scope) wholeRow(src *source, location int32) expr.Expr {
 	if src.scalar {
 		return s.b.copyRef(src.cols[0].value, location)
 	}
-	fields := make([]expr.Expr, len(src.cols))
-	names := make([]string, len(src.cols))
-	for i, c := range src.cols {
+	cols := seen(src.cols)
+	fields := make([]expr.Expr, len(cols))
+	names := make([]string, len(cols))
+	for i, c := range cols {
 		fields[i], names[i] = s.b.copyRef(c.value, location), c.name
 	}
 	return s.b.mark(newRow(fields, names), location)
@@ -274,7 +276,7 @@ func (s *scope) star(n *pg.ColumnRef) []sourceCol {
 		for _, src := range s.items {
 			if src.plain {
 				any = true
-				cols = append(cols, src.cols...)
+				cols = append(cols, seen(src.cols)...)
 			}
 		}
 		if !any {
@@ -291,7 +293,7 @@ func (s *scope) star(n *pg.ColumnRef) []sourceCol {
 	if src == nil {
 		s.missingSource(schema, table, n.Location)
 	}
-	return src.cols
+	return seen(src.cols)
 }
 
 // stringsOf gives the names of a list of String nodes.
