@@ -45,6 +45,9 @@ func AppendBinary(dst []byte, t Type, v any) ([]byte, error) {
 		if t.OID == Jsonb {
 			dst = append(dst, 1)
 		}
+		if _, ok := rangeElements[t.OID]; ok {
+			return appendRange(dst, t, v)
+		}
 		if out, ok := appendCarried(dst, t, v); ok {
 			return out, nil
 		}

@@ -85,7 +85,10 @@ func DecodeText(t Type, s string, style *TextStyle) (any, error) {
 	if _, ok := geometries[t.OID]; ok {
 		return parseGeometry(t.OID, s)
 	}
-	return s, nil // types that are only carried: ranges
+	if _, ok := rangeElements[t.OID]; ok {
+		return parseRange(t, s)
+	}
+	return s, nil // types that are only carried
 }
 
 // syntaxError is the message of every input function.

@@ -380,6 +380,11 @@ func decodeCarried(t Type, b []byte) (v any, ok bool, err error) {
 		return nil, true, badBinary()
 	}
 	switch t.OID {
+	case Int4Range, Int8Range, Numrange, Tsrange, Tstzrange, Daterange:
+		var text string
+		if text, err = decodeRange(t, b); err == nil {
+			v, err = parseRange(t, text)
+		}
 	case Point, Lseg, Box, Line, Circle, Path, Polygon:
 		v, err = decodeGeometry(t.OID, b)
 	case Inet, Cidr:

@@ -5,3 +5,8 @@ SELECT '(1)'::point
 SELECT '(1,2,3)'::box
 SELECT '{1,2}'::line
 SELECT '()'::polygon
+-- So are ranges.
+SELECT '[1,5)'::int4range, '[1,4]'::int4range, '(0,4]'::int8range, 'empty'::int4range, '[3,3)'::int4range, '(,5]'::int4range, '[1,)'::int8range, '[1.5,2.5]'::numrange, '[2026-01-01,2026-01-03]'::daterange
+SELECT '[5,1)'::int4range
+SELECT 'x'::int4range
+SELECT '[x,1)'::int4range
