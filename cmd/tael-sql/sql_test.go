@@ -41,7 +41,7 @@ func needIncident(t *testing.T) []string {
 }
 
 // testGateway starts a gateway on a folder, on ports of its own.
-func testGateway(t *testing.T, dir string) *gateway {
+func testGateway(t testing.TB, dir string) *gateway {
 	t.Helper()
 	t.Setenv("TAEL_SQL_PG_ADDR", "127.0.0.1:0")
 	t.Setenv("TAEL_SQL_OTLP_GRPC_ADDR", "127.0.0.1:0")
@@ -71,7 +71,7 @@ func stopGateway(t *testing.T, g *gateway, dir string) {
 	}
 }
 
-func connect(t *testing.T, g *gateway) *pgx.Conn {
+func connect(t testing.TB, g *gateway) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", user, g.endpoints.PG, database))
 	if err != nil {
