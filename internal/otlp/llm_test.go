@@ -51,6 +51,16 @@ func TestLLM(t *testing.T) {
 		if canonical, err := pgtypes.CanonicalJSON(doc); err != nil || canonical != doc {
 			t.Errorf("%s: no canonical jsonb: %s", d.Pos, doc)
 		}
+		prompt, completion, hasPrompt, hasCompletion := LLMTexts(rows.Cols[rows.Schema.Index("attributes")].Attrs, 0, rows.Cols[spanEvents].Str(0))
+		for _, c := range []struct {
+			name, text string
+			has        bool
+		}{{"prompt", prompt, hasPrompt}, {"completion", completion, hasCompletion}} {
+			raw, has := pgtypes.JSONGet(doc, c.name)
+			if text, _ := pgtypes.JSONText(raw); has != c.has || has && text != c.text {
+				t.Errorf("%s: the %s alone is %q, %v", d.Pos, c.name, c.text, c.has)
+			}
+		}
 		var b strings.Builder
 		for key, raw := range pgtypes.JSONEach(doc) {
 			b.WriteString(key + ": " + raw + "\n")
