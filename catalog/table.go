@@ -117,7 +117,8 @@ const (
 	LessEqual
 	Greater
 	GreaterEqual
-	Contains // text contains the literal (from LIKE '%…%')
+	Contains     // text contains the literal (from LIKE '%…%' and ~)
+	ContainsFold // the same in any letter case (from ILIKE and ~*)
 )
 
 // ScanStats is what a scan did, summed over its readers, which add to it at

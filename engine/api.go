@@ -130,6 +130,7 @@ type Filter struct {
 	Ref      ColumnRef
 	Equals   []any // string, []byte (Hex) or int64: the column is one of these
 	Contains string
+	Fold     bool  // Contains in any letter case, of letters beyond ASCII too
 	Min, Max int64 // inclusive range of an Int64 field
 }
 

@@ -57,6 +57,9 @@ func tokenPruner(field vector.Field, f Filter) pruner {
 		return pruner{}
 	}
 	hashes := layout.InnerTokenHashes(f.Contains)
+	if f.Fold {
+		hashes = layout.InnerFoldedHashes(f.Contains)
+	}
 	if len(hashes) == 0 {
 		return pruner{}
 	}

@@ -74,8 +74,8 @@ func scanFilter(refs map[expr.ColID]catalog.ColumnRef, cond expr.Expr) (catalog.
 			if op, ok := comparisons[e.Fn.Operator]; ok {
 				return catalog.Filter{Column: ref, Op: op, Values: []any{v}}, true
 			}
-			if s, ok := v.(string); ok && e.Fn.Operator == "~~" {
-				return likeFilter(ref, s)
+			if s, ok := v.(string); ok {
+				return patternFilter(ref, e.Fn.Operator, s)
 			}
 			return catalog.Filter{}, false
 		}
@@ -129,14 +129,33 @@ func sameForm(a, b pgtypes.OID) bool {
 	return form(a) != 0 && form(a) == form(b)
 }
 
-// likeFilter turns LIKE '%literal%' into a search for the literal: the longest
-// run of the pattern without wildcards.
-func likeFilter(ref catalog.ColumnRef, pattern string) (catalog.Filter, bool) {
-	if strings.ContainsRune(pattern, '\\') {
+// patternFilter turns LIKE '%literal%', a regular expression without other signs
+// than .* between literals, and those in any letter case into a search for a
+// literal: the longest run of the pattern that every match has.
+func patternFilter(ref catalog.ColumnRef, operator, pattern string) (catalog.Filter, bool) {
+	f := catalog.Filter{Column: ref, Op: catalog.Contains}
+	if strings.HasSuffix(operator, "*") {
+		f.Op = catalog.ContainsFold
+	}
+	var runs []string
+	switch operator {
+	case "~~", "~~*":
+		if strings.ContainsRune(pattern, '\\') {
+			return catalog.Filter{}, false
+		}
+		runs = strings.FieldsFunc(pattern, func(r rune) bool { return r == '%' || r == '_' })
+	case "~", "~*":
+		for run := range strings.SplitSeq(pattern, ".*") {
+			if strings.ContainsAny(run, `.*+?()[]{}|^$\`) {
+				return catalog.Filter{}, false
+			}
+			runs = append(runs, run)
+		}
+	default:
 		return catalog.Filter{}, false
 	}
 	longest := ""
-	for _, run := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '%' || r == '_' }) {
+	for _, run := range runs {
 		if len(run) > len(longest) {
 			longest = run
 		}
@@ -144,7 +163,8 @@ func likeFilter(ref catalog.ColumnRef, pattern string) (catalog.Filter, bool) {
 	if len(longest) < 3 {
 		return catalog.Filter{}, false
 	}
-	return catalog.Filter{Column: ref, Op: catalog.Contains, Values: []any{longest}}, true
+	f.Values = []any{longest}
+	return f, true
 }
 
 // inFilter recognises column IN (constants).

@@ -427,9 +427,9 @@ func (t *telemetry) filter(f catalog.Filter) (engine.Filter, bool) {
 	switch {
 	case f.Column.Key != "" && kind != vector.Map:
 		return engine.Filter{}, false
-	case f.Op == catalog.Contains:
+	case f.Op == catalog.Contains, f.Op == catalog.ContainsFold:
 		s, ok := f.Values[0].(string)
-		return engine.Filter{Ref: ref, Contains: s}, ok
+		return engine.Filter{Ref: ref, Contains: s, Fold: f.Op == catalog.ContainsFold}, ok
 	case f.Op != catalog.Equal && f.Op != catalog.In:
 		if kind == vector.Int64 {
 			return rangeFilter(ref, f, 1)

@@ -1,5 +1,7 @@
 package layout
 
+import "slices"
+
 // A token is a run of ASCII letters, digits and bytes above 0x7f, its ASCII
 // letters in lower case. Everything else separates.
 //
@@ -68,5 +70,19 @@ func TokenHashes(body string) []uint64 {
 func InnerTokenHashes(literal string) []uint64 {
 	var s hashSet
 	InnerWords(literal, func(token []byte) { s.add(Hash(token)) })
+	return s.list
+}
+
+// InnerFoldedHashes is InnerTokenHashes for a comparison that folds all letters:
+// without the tokens that a text may have with letters beyond ASCII instead. The
+// Kelvin sign is a k in lower case, the dotted capital I an i, and to a regular
+// expression the long s is an s.
+func InnerFoldedHashes(literal string) []uint64 {
+	var s hashSet
+	InnerWords(literal, func(token []byte) {
+		if !slices.ContainsFunc(token, func(c byte) bool { return c >= 0x80 || c == 'i' || c == 'k' || c == 's' }) {
+			s.add(Hash(token))
+		}
+	})
 	return s.list
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -33,7 +34,7 @@ func TestInnerTokensNeverLie(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	letters := []string{"a", "B", "7", " ", "-", "é", "_", "\xff", "ab", "="}
+	letters := []string{"a", "B", "7", " ", "-", "é", "_", "\xff", "ab", "=", "k", "K", "\u212a", "i", "İ", "É"}
 	random := func(n int) string {
 		var s strings.Builder
 		for range rng.IntN(n) {
@@ -58,11 +59,18 @@ func TestInnerTokensNeverLie(t *testing.T) {
 		if strings.Contains(text, literal) && !may {
 			t.Fatalf("%q contains %q, and would be pruned", text, literal)
 		}
+		for _, h := range InnerFoldedHashes(literal) {
+			if !has[h] && strings.Contains(lower(text), lower(literal)) {
+				t.Fatalf("%q contains %q in another case, and would be pruned", text, literal)
+			}
+		}
 	}
 	if pruned == 0 {
 		t.Error("nothing was pruned")
 	}
 }
+
+func lower(s string) string { return strings.Map(unicode.ToLower, s) }
 
 func BenchmarkTokens(b *testing.B) {
 	body := strings.Repeat("2026-11-23T12:00:00Z INFO request GET /api/v1/orders/4711 took 12.5ms user=user-831 status=200 ", 2)
