@@ -70,7 +70,7 @@ clients-smoke: build ## psql, drivers, postgres_fdw, captured statements and SQL
 	bash $(CLIENTS)/install.sh smoke $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) $(ARGS)
 
-clients: build ## clients-smoke with more client programs
+clients: build ## clients-smoke with more client programs, and the suites of pgx and lib/pq
 	bash $(CLIENTS)/install.sh all $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) -all $(ARGS)
 
