@@ -97,6 +97,12 @@ func plainLike(runs []string, fold bool) matcher {
 }
 
 func isASCII(s string) bool {
+	for len(s) >= 8 {
+		if (s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7])&utf8.RuneSelf != 0 {
+			return false
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
@@ -108,26 +114,54 @@ func isASCII(s string) bool {
 // containsFold looks for lower-case ASCII text in any letter case. (The Kelvin
 // sign lowers to k: text with other characters goes the long way.)
 func containsFold(want string) matcher {
-	lo, hi := want[0], byte(unicode.ToUpper(rune(want[0])))
+	test := containsFoldASCII(want)
 	return func(s string) bool {
 		if !isASCII(s) {
 			return strings.Contains(lower(s), want)
 		}
-		for at := 0; len(s)-at >= len(want); {
-			i := strings.IndexByte(s[at:], lo)
-			if lo != hi {
-				if j := strings.IndexByte(s[at:], hi); i < 0 || j >= 0 && j < i {
-					i = j
-				}
-			}
-			if i < 0 || len(s)-at-i < len(want) {
-				return false
-			}
-			at += i
-			if strings.EqualFold(s[at:at+len(want)], want) {
+		return test(s)
+	}
+}
+
+// rareFirst has the letters of English, the rarest first; digits and signs,
+// which have no case, are looked for before them.
+const rareFirst = "zqxjkvbwpgyfmuchldrsnioate"
+
+// containsFoldASCII is containsFold of ASCII text: it looks for the rarest
+// character.
+func containsFoldASCII(want string) matcher {
+	place := 0
+	for i := range len(want) {
+		if strings.IndexByte(rareFirst, want[i]) < strings.IndexByte(rareFirst, want[place]) {
+			place = i
+		}
+	}
+	lo, hi := want[place], byte(unicode.ToUpper(rune(want[place])))
+	from := func(s string, at int, c byte) int { // of c at or behind at, len(s) if there is none
+		if i := strings.IndexByte(s[at:], c); i >= 0 {
+			return at + i
+		}
+		return len(s)
+	}
+	return func(s string) bool {
+		if len(s) < len(want) {
+			return false
+		}
+		in := s[place : len(s)-len(want)+place+1]
+		i, j := from(in, 0, lo), len(in)
+		if lo != hi {
+			j = from(in, 0, hi)
+		}
+		for i < len(in) || j < len(in) {
+			k := min(i, j)
+			if strings.EqualFold(s[k:k+len(want)], want) {
 				return true
 			}
-			at++
+			if k == i {
+				i = from(in, i+1, lo)
+			} else {
+				j = from(in, j+1, hi)
+			}
 		}
 		return false
 	}

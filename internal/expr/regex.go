@@ -79,6 +79,15 @@ func compilePattern(kind patternKind, pattern string) (matcher, error) {
 		if literal, whole := re.LiteralPrefix(); whole {
 			return func(s string) bool { return strings.Contains(s, literal) }, nil
 		}
+		if kind == patternRegexFold && pattern != "" && isASCII(pattern) && !strings.ContainsAny(pattern, `.*+?()[]{}|^$\`) {
+			test := containsFoldASCII(lower(pattern))
+			return func(s string) bool {
+				if isASCII(s) {
+					return test(s)
+				}
+				return re.MatchString(s)
+			}, nil
+		}
 		return re.MatchString, nil
 	})
 }
