@@ -25,6 +25,13 @@ var suites = []struct {
 
 const suitesFile = "testdata/suites.txt"
 
+// racing are tests that pass or fail as the machine is quick: they cancel a
+// statement milliseconds after they asked for it, or end a connection in use.
+var racing = []string{
+	"TestContextCancelBegin", "TestContextCancelExec", "TestContextCancelQuery", "TestPing",
+	"TestQueryRowContext", "TestStmtExecContext", "TestStmtQueryContext",
+}
+
 // testPatience bounds a test of a suite that runs alone.
 const testPatience = 20 * time.Second
 
@@ -62,7 +69,7 @@ func TestSuites(t *testing.T) {
 				}
 				if rewrite() {
 					for _, one := range every {
-						if !slices.Contains(must, one) && len(test.run(t, []string{one}, testPatience)) > 0 {
+						if !slices.Contains(must, one) && !slices.Contains(racing, one) && len(test.run(t, []string{one}, testPatience)) > 0 {
 							good = append(good, one)
 						}
 					}
