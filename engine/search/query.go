@@ -106,16 +106,6 @@ func excerpt(text string) string {
 	return text
 }
 
-// ForSource reports whether a document of a source can match.
-func (q *Query) ForSource(source uint8) bool {
-	for _, c := range q.clauses {
-		if !c.negate && c.source != 0 && c.source != source {
-			return false
-		}
-	}
-	return true
-}
-
 // OfService narrows the query to documents whose service has the words of a
 // name: all that are of that service, and perhaps others.
 func (q *Query) OfService(name string) *Query {

@@ -8,8 +8,8 @@ const (
 	lengthPart = 0.75
 )
 
-// Stats are the figures that scores depend on: of documents, and by place in
-// wordsOf(query) how many documents have a word.
+// Stats are the figures that scores depend on. Having says how many documents
+// have each word of the clauses that count for the score, in their order.
 type Stats struct {
 	Docs   int64
 	Length int64 // words of all documents
