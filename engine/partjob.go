@@ -116,6 +116,11 @@ func (db *DB) commitPart(ctx context.Context, j *partJob) error {
 				_ = db.parts.store.Delete(ctx, p.meta.Name)
 			}
 		}
+		for _, p := range j.parts {
+			if err := db.parts.keep(j.table, p.meta); err != nil {
+				return err
+			}
+		}
 		if err := db.commit(db.partWrites(j)); err != nil {
 			db.fail(err)
 			return db.Err()
@@ -162,7 +167,6 @@ func (db *DB) partWrites(j *partJob) []hot.Write {
 		writes = append(writes, replacedWrites(ref.meta)...)
 	}
 	for _, p := range j.parts {
-		db.parts.keep(t, p.meta)
 		writes = append(writes, partGoneWrites(p.meta)...)
 	}
 	// The state knows the ids given out; the applied LSN is that of the last flush.

@@ -92,14 +92,20 @@ func (p *parts) index(t *table, m *layout.PartMeta) (*layout.PartIndex, error) {
 }
 
 // keep holds the index of a part that is about to leave the manifest, for the
-// views that still have it, until forget. One that cannot be read they do not
-// get either.
-func (p *parts) keep(t *table, m *layout.PartMeta) {
-	if x, err := p.index(t, m); err == nil {
-		p.mu.Lock()
-		p.kept[m] = x
-		p.mu.Unlock()
+// views that still have it, until forget. A damaged one they do not get either;
+// while one cannot be read, the part must not leave.
+func (p *parts) keep(t *table, m *layout.PartMeta) error {
+	x, err := p.index(t, m)
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		return nil
+	case err != nil:
+		return err
 	}
+	p.mu.Lock()
+	p.kept[m] = x
+	p.mu.Unlock()
+	return nil
 }
 
 func (p *parts) readIndex(m *layout.PartMeta) (x *layout.PartIndex, size int, err error) {

@@ -247,7 +247,9 @@ func (db *DB) dropExpired() (dropped []*expired, err error) {
 			writes = append(writes, replacedWrites(ref.meta)...)
 		}
 		for _, p := range d.parts {
-			db.parts.keep(d.table, p.meta)
+			if err := db.parts.keep(d.table, p.meta); err != nil {
+				return nil, err
+			}
 			writes = append(writes, partGoneWrites(p.meta)...)
 		}
 	}
