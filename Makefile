@@ -41,13 +41,15 @@ bench-smoke: build ## OTelBench, small: every value compared, no time asserted; 
 	cd bench && go vet ./... && PYTHONPATH=$(CLIENTS_HOME)/python go test . && go run . -binary ../$(BIN) -scale 0.01 -rounds 3
 
 SECS ?= 600
+# What stands still that long says where.
+FAULT_LIMIT = $(shell expr 2 \* $(SECS) + 600)s
 FAULTS := $(abspath bin/faults)
 crash: ## every way of doing harm, SECS seconds in all, with the planted bugs that each sees
 	mkdir -p $(FAULTS)
 	go test -c -o $(FAULTS) ./wal ./engine ./cmd/tael-sql
-	cd engine && $(FAULTS)/engine.test -test.run '^(TestFaults|TestPlantedBugs)$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 75 / 100 ))
-	cd wal && $(FAULTS)/wal.test -test.run '^(TestCrashes|TestPlantedBugs)$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 5 / 100 + 1 ))
-	cd cmd/tael-sql && $(FAULTS)/tael-sql.test -test.run '^TestKilled$$' -test.timeout 0 -fault-seconds $$(( $(SECS) * 20 / 100 ))
+	cd engine && $(FAULTS)/engine.test -test.run '^(TestFaults|TestPlantedBugs)$$' -test.timeout $(FAULT_LIMIT) -fault-seconds $$(( $(SECS) * 75 / 100 ))
+	cd wal && $(FAULTS)/wal.test -test.run '^(TestCrashes|TestPlantedBugs)$$' -test.timeout $(FAULT_LIMIT) -fault-seconds $$(( $(SECS) * 5 / 100 + 1 ))
+	cd cmd/tael-sql && $(FAULTS)/tael-sql.test -test.run '^TestKilled$$' -test.timeout $(FAULT_LIMIT) -fault-seconds $$(( $(SECS) * 20 / 100 ))
 
 eval: ## ask anomalies() about labelled incidents of two systems: how often the culprit comes first, and false alarms
 	go test ./cmd/tael-sql -count=1 -timeout 0 -run '^TestEvaluation$$' -evaluate -v | grep -v '^=== '

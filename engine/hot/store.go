@@ -7,6 +7,7 @@ package hot
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"strconv"
@@ -31,12 +32,13 @@ var (
 
 // A Store is open for one process. It is safe for concurrent use.
 type Store struct {
-	db     *pebble.DB
-	lock   *pebble.Lock
-	failed chan struct{} // closed by the first error of a background write
-	once   sync.Once
-	fatal  error          // set before failed is closed
-	own    sync.WaitGroup // goroutines that wait for Pebble; after a failure perhaps for ever
+	db      *pebble.DB
+	merging *merging
+	lock    *pebble.Lock
+	failed  chan struct{} // closed by the first error of a background write
+	once    sync.Once
+	fatal   error          // set before failed is closed
+	own     sync.WaitGroup // goroutines that wait for Pebble; after a failure perhaps for ever
 
 	// mu keeps the store open while it is read. It is the one lock that is held
 	// across I/O; only Close ever waits for it.
@@ -66,24 +68,28 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 		MemTableStopWritesThreshold: 4,
 		FormatMajorVersion:          pebble.FormatNewest,
 		EventListener: &pebble.EventListener{
-			BackgroundError: s.fail,
 			// The reader gets the error. By default it would be fatal.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				o.Logger.Error("a file of the hot store is damaged", "file", info.Path, "error", info.Details)
 			},
 		},
 	}
-	lock, err := lockFolder(opts.FS, dir, o.ReadOnly)
+	s.merging = newMerging(o.Logger, s.fail)
+	s.merging.listen(opts.EventListener)
+	opts.Experimental.CompactionScheduler = s.merging
+	lock, err := lockFolder(fs, dir, o.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
-	s.lock, opts.Lock = lock, lock
+	s.lock, opts.FS = lock, unlocked{opts.FS}
 	opts.EnsureDefaults()
 	for i := range opts.Levels { // blocks are compressed already
 		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
-	db, err := pebble.Open(dir, opts)
+	db, err := s.openPebble(dir, opts)
 	switch {
+	case errors.Is(err, errAbandoned):
+		return nil, errors.Join(fmt.Errorf("open hot store: %w", classify(s.Err())), lock.Close())
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return nil, errors.Join(fmt.Errorf("%w: %s", ErrMissing, dir), lock.Close())
 	case err != nil && damagesOpening(err):
@@ -97,6 +103,34 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+var errAbandoned = errors.New("hot: failed while it was opened")
+
+// openPebble opens Pebble, which works in the background before Open returns:
+// what fails there may leave Open standing still for ever (see fence), or end its
+// goroutine (see logger). Then the error is errAbandoned, and Err says why.
+func (s *Store) openPebble(dir string, opts *pebble.Options) (*pebble.DB, error) {
+	type outcome struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan outcome, 1)
+	s.own.Go(func() {
+		db, err := pebble.Open(dir, opts)
+		done <- outcome{db, err}
+	})
+	select {
+	case o := <-done:
+		return o.db, o.err
+	case <-s.failed:
+		return nil, errAbandoned
+	}
+}
+
+// unlocked keeps Pebble from taking the lock of its folder, which lockFolder has.
+type unlocked struct{ vfs.FS }
+
+func (unlocked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // lockFolder takes Pebble's lock ourselves: it must be given up also when
 // Pebble cannot be closed any more.
@@ -251,6 +285,9 @@ func damagesOpening(err error) bool {
 	if _, ok := errors.AsType[*strconv.NumError](err); ok || pebble.IsCorruptionError(err) || oserror.IsNotExist(err) {
 		return true
 	}
+	if _, ok := errors.AsType[pebble.ErrMissingWALRecoveryDir](err); ok { // its options name a folder, which ours never do
+		return true
+	}
 	for _, text := range []string{"object size mismatch", "name from file", "pebble: unknown option", "pebble: unknown section"} {
 		if strings.Contains(err.Error(), text) {
 			return true
@@ -299,11 +336,9 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	// What Pebble does after a failure stands still for ever, its own Close too:
-	// nothing of it may reach the disk any more. Err has told why; the lock is
-	// held by Pebble as well.
-	abandon := func() error { return errors.Join(s.lock.Close(), s.lock.Close()) }
+	// nothing of it may reach the disk any more. Err has told why.
 	if s.Err() != nil {
-		return abandon()
+		return s.lock.Close()
 	}
 	done := make(chan error, 1)
 	s.own.Go(func() { done <- s.db.Close() })
@@ -311,7 +346,7 @@ func (s *Store) Close() error {
 	case err := <-done:
 		return errors.Join(err, s.lock.Close())
 	case <-s.failed:
-		return abandon()
+		return s.lock.Close()
 	}
 }
 
