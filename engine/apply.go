@@ -154,6 +154,11 @@ func (db *DB) publishBatch(base *View, entries []*entry, kills []blockKills) boo
 				next.tables[p.table.number].unsettle(id, keys)
 			}
 		}
+		for _, d := range e.deletes {
+			for id, rows := range d.unsettled {
+				next.tables[d.table.number].unsettle(id, rows)
+			}
+		}
 	}
 	for number, byBlock := range kills {
 		for id, rows := range byBlock {

@@ -82,9 +82,12 @@ func (c *checker) part(t *table, ref *partRef, live map[string][]int64) error {
 	if err != nil {
 		return err
 	}
-	ref, err = ref.settled(t, index, func(k int) (*blockKeys, error) { return newBlockKeys(t, part.Chunk(k), index.Chunks[k].Rows) })
-	if err != nil {
-		return err
+	if len(ref.unsettled) > 0 {
+		ref, err = ref.settled(t, index, func() (*cold.Part, error) { return part, nil },
+			func(k int) (*blockKeys, error) { return newBlockKeys(t, part.Chunk(k), index.Chunks[k].Rows) })
+		if err != nil {
+			return err
+		}
 	}
 	for k, meta := range index.Chunks {
 		chunk := part.Chunk(k)

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"slices"
-	"time"
 
+	"github.com/tael-sql/tael-sql/engine/cold"
+	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
 
@@ -13,6 +15,8 @@ import (
 type deletion struct {
 	table   *table
 	numbers []uint64
+
+	unsettled map[uint64][]layout.Unsettled // by part that cannot be read, until the next look
 }
 
 // deletionsOf gives the deletes of a write set.
@@ -20,7 +24,7 @@ func (db *DB) deletionsOf(list []record.Deleted) []deletion {
 	var out []deletion
 	for _, d := range list {
 		if t := db.byType[d.Type]; t != nil && len(d.Rows) > 0 {
-			out = append(out, deletion{t, d.Rows})
+			out = append(out, deletion{table: t, numbers: d.Rows})
 		}
 	}
 	return out
@@ -52,13 +56,34 @@ func (db *DB) findDeleted(tv *tableView, d *deletion, kills blockKills) error {
 			return err
 		}
 	}
+	d.unsettled = nil
 	for _, ref := range tv.parts {
-		err := partError(d.table, ref.meta, db.findDeletedIn(ref, d, kills))
+		found := make(blockKills)
+		err := partError(d.table, ref.meta, db.findDeletedIn(ref, d, found))
+		if errors.Is(err, ErrUnavailable) {
+			db.opts.Logger.Error("rows to delete cannot be found in a part", "table", d.table.Schema.Name, "error", err)
+			if d.unsettled == nil {
+				d.unsettled = make(map[uint64][]layout.Unsettled)
+			}
+			d.unsettled[ref.meta.ID] = d.unsettledIn(ref.meta)
+			continue
+		}
 		if err := db.deleteError(d.table, err); err != nil {
 			return err
 		}
+		maps.Copy(kills, found)
 	}
 	return nil
+}
+
+// unsettledIn gives the rows that are to be looked for in a part.
+func (d *deletion) unsettledIn(m *layout.PartMeta) []layout.Unsettled {
+	numbers := d.between(m.MinRow, m.MaxRow)
+	rows := make([]layout.Unsettled, len(numbers))
+	for i, n := range numbers {
+		rows[i].Nanos = int64(n)
+	}
+	return rows
 }
 
 func (db *DB) findDeletedIn(ref *partRef, d *deletion, kills blockKills) error {
@@ -70,12 +95,17 @@ func (db *DB) findDeletedIn(ref *partRef, d *deletion, kills blockKills) error {
 	if err != nil {
 		return err
 	}
+	return d.findIn(m, index, kills, func() (*cold.Part, error) { return db.parts.part(d.table, m) })
+}
+
+// findIn opens the part only if a chunk may have one of the rows.
+func (d *deletion) findIn(m *layout.PartMeta, index *layout.PartIndex, kills blockKills, open func() (*cold.Part, error)) error {
 	for k, c := range index.Chunks {
 		wanted := d.between(c.MinRow, c.MaxRow)
 		if len(wanted) == 0 {
 			continue
 		}
-		part, err := db.parts.part(d.table, m)
+		part, err := open()
 		if err != nil {
 			return err
 		}
@@ -131,35 +161,23 @@ func (tv *tableView) deleteInMemtable(numbers []uint64) {
 }
 
 // findAllDeleted adds to kills, by table, what the entries delete from blocks
-// and parts. A record cannot be taken back: while the object store is not
-// available it is waited for.
+// and parts.
 func (db *DB) findAllDeleted(base *View, entries []*entry, kills []blockKills) error {
 	for _, e := range entries {
 		for i := range e.deletes {
 			d := &e.deletes[i]
 			n := d.table.number
-			for {
-				found := make(blockKills)
-				err := db.findDeleted(base.tables[n], d, found)
-				if errors.Is(err, ErrUnavailable) && db.Err() == nil {
-					db.opts.Logger.Error("waiting for the object store: rows in parts are to be deleted", "error", err)
-					time.Sleep(deleteRetry)
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				if kills[n] == nil {
-					kills[n] = make(blockKills)
-				}
-				for id, rows := range found {
-					kills[n][id] = append(kills[n][id], rows...)
-				}
-				break
+			found := make(blockKills)
+			if err := db.findDeleted(base.tables[n], d, found); err != nil {
+				return err
+			}
+			if kills[n] == nil {
+				kills[n] = make(blockKills)
+			}
+			for id, rows := range found {
+				kills[n][id] = append(kills[n][id], rows...)
 			}
 		}
 	}
 	return nil
 }
-
-const deleteRetry = time.Second

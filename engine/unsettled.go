@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tael-sql/tael-sql/engine/cold"
 	"github.com/tael-sql/tael-sql/engine/hot"
 	"github.com/tael-sql/tael-sql/engine/layout"
 	"github.com/tael-sql/tael-sql/internal/vector"
@@ -14,8 +15,9 @@ import (
 // A row that comes while the object store is not available may replace one in
 // a part that cannot be read. Ingest does not wait for the store: the row's key
 // stays with the part, unsettled, in the view and from the next flush in the
-// hot store. Whoever reads the part takes the rows of its unsettled keys for
-// dead; the compactor marks them once it can.
+// hot store, and so does the number of a row to delete. Whoever reads the part
+// takes the rows of its unsettled keys for dead; the compactor marks them once
+// it can.
 
 // unsettle leaves row i of p to be looked for in a part.
 func (p *pending) unsettle(part uint64, i int, horizon int64) {
@@ -54,12 +56,14 @@ func (t *table) traceOf(key string) []byte {
 }
 
 // settled gives a part with the rows of its unsettled keys among the dead ones.
-func (ref *partRef) settled(t *table, index *layout.PartIndex, keysOf func(chunk int) (*blockKeys, error)) (*partRef, error) {
-	if len(ref.unsettled) == 0 {
-		return ref, nil
-	}
+func (ref *partRef) settled(t *table, index *layout.PartIndex, open func() (*cold.Part, error), keysOf func(chunk int) (*blockKeys, error)) (*partRef, error) {
 	var rows []int
+	deleted := deletion{table: t}
 	for _, u := range ref.unsettled {
+		if u.Key == "" {
+			deleted.numbers = append(deleted.numbers, uint64(u.Nanos))
+			continue
+		}
 		id := t.traceOf(u.Key)
 		for k := range chunksWith(index.Chunks, id, layout.Hash(id)) {
 			keys, err := keysOf(k)
@@ -70,6 +74,14 @@ func (ref *partRef) settled(t *table, index *layout.PartIndex, keysOf func(chunk
 				rows = append(rows, k*ref.meta.ChunkRows+row)
 			})
 		}
+	}
+	if len(deleted.numbers) > 0 {
+		slices.Sort(deleted.numbers)
+		found := make(blockKills)
+		if err := deleted.findIn(ref.meta, index, found, open); err != nil {
+			return nil, partError(t, ref.meta, err)
+		}
+		rows = append(rows, found[ref.meta.ID]...)
 	}
 	next := *ref
 	next.unsettled = nil
@@ -88,7 +100,8 @@ func (db *DB) settled(t *table, ref *partRef) (*partRef, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ref.settled(t, index, func(k int) (*blockKeys, error) { return db.chunkKeys(t, ref.meta, index.Chunks[k].BlockMeta, k) })
+	return ref.settled(t, index, func() (*cold.Part, error) { return db.parts.part(t, ref.meta) },
+		func(k int) (*blockKeys, error) { return db.chunkKeys(t, ref.meta, index.Chunks[k].BlockMeta, k) })
 }
 
 // settleParts marks the rows of all unsettled keys. The compactor calls it.

@@ -4,7 +4,8 @@ import "encoding/binary"
 
 // An Unsettled key is that of a row whose older version may be in a part that
 // could not be read when the row came. What has the key in the part, within
-// the horizon of the time, is dead.
+// the horizon of the time, is dead. Without a key it says that the row of the
+// running number Nanos is.
 type Unsettled struct {
 	Key     string
 	Nanos   int64
@@ -13,7 +14,7 @@ type Unsettled struct {
 
 // unsettledVersion is the version of encoded unsettled keys.
 //
-//	1: first version.
+//	1: first version. Entries without a key came later, in the same form.
 const unsettledVersion = 1
 
 // AppendUnsettled encodes the unsettled keys of a part: version uint8 · count
