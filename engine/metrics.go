@@ -43,6 +43,9 @@ type TableMetrics struct {
 	MemRows    int
 	Blocks     int
 	BlockBytes int64
+	Parts      int
+	LostParts  int   // those whose file is missing or has another size
+	LostRows   int64 // live rows of these
 }
 
 // Metrics takes a reading.
@@ -63,6 +66,13 @@ func (db *DB) Metrics() Metrics {
 		tm := TableMetrics{Name: t.Schema.Name, Rows: tv.rows - tv.dead, Dead: tv.dead, MemRows: tv.memRows, Blocks: len(tv.blocks)}
 		for _, b := range tv.blocks {
 			tm.BlockBytes += int64(b.meta.Bytes)
+		}
+		tm.Parts = len(tv.parts)
+		for _, p := range tv.parts {
+			if db.parts.problem(p.meta) != "" {
+				tm.LostParts++
+				tm.LostRows += int64(p.meta.Rows - p.deadCount)
+			}
 		}
 		m.Tables = append(m.Tables, tm)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 
@@ -57,17 +58,20 @@ const (
 type parts struct {
 	store   object.Store
 	hot     *hot.Store
+	log     *slog.Logger
 	pages   *cold.Cache
 	indexes *lru[*layout.PartMeta, *layout.PartIndex]
 	open    *lru[*layout.PartMeta, *cold.Part]
 
-	mu   sync.Mutex // guards what follows
-	kept map[*layout.PartMeta]*layout.PartIndex
+	mu      sync.Mutex // guards what follows
+	kept    map[*layout.PartMeta]*layout.PartIndex
+	missing map[*layout.PartMeta]string // what is wrong with a file
 }
 
-func newParts(store object.Store, h *hot.Store, pageBytes int64) *parts {
+func newParts(store object.Store, h *hot.Store, pageBytes int64, log *slog.Logger) *parts {
 	return &parts{
-		store: store, hot: h, pages: cold.NewCache(pageBytes), kept: make(map[*layout.PartMeta]*layout.PartIndex),
+		store: store, hot: h, pages: cold.NewCache(pageBytes), log: log,
+		kept: make(map[*layout.PartMeta]*layout.PartIndex), missing: make(map[*layout.PartMeta]string),
 		indexes: newLRU[*layout.PartMeta, *layout.PartIndex](partIndexBytes), open: newLRU[*layout.PartMeta, *cold.Part](partFooterBytes),
 	}
 }
@@ -139,7 +143,7 @@ func (p *parts) part(t *table, m *layout.PartMeta) (*cold.Part, error) {
 }
 
 func (p *parts) openFile(t *table, m *layout.PartMeta, pages *cold.Cache) (*cold.Part, error) {
-	file, err := p.store.Open(context.Background(), m.Name)
+	file, err := p.openObject(t, m)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +161,7 @@ func (p *parts) forget(m *layout.PartMeta) {
 	p.open.drop(m)
 	p.mu.Lock()
 	delete(p.kept, m)
+	delete(p.missing, m)
 	p.mu.Unlock()
 }
 
@@ -276,7 +281,8 @@ func (db *DB) findParts(m *manifest) error {
 			switch p := lost[name]; {
 			case p == nil && layout.IsPartName(name):
 				orphans = append(orphans, name)
-			case p != nil && p.Bytes == size:
+			case p != nil:
+				db.parts.found(t, p, wrongSize(p, size))
 				delete(lost, name)
 			}
 			return nil
@@ -288,8 +294,8 @@ func (db *DB) findParts(m *manifest) error {
 			}
 			return fmt.Errorf("list the parts of %s: %w", t.Schema.Name, err)
 		}
-		for name, p := range lost {
-			db.opts.Logger.Error("a part is missing or has another size: its rows cannot be read", "part", name, "rows", p.Rows)
+		for _, p := range lost {
+			db.parts.found(t, p, partMissing)
 		}
 		for _, name := range orphans {
 			db.opts.Logger.Info("deleting a part that a crash left", "part", name)

@@ -44,7 +44,7 @@ func (db *DB) recover() error {
 		store = object.NewFolder(fs, fs.PathJoin(db.dir, layout.ColdDir))
 	}
 	db.live = newLivePublisher(store, len(db.tables))
-	db.parts = newParts(store, db.hot, db.opts.PageCacheBytes)
+	db.parts = newParts(store, db.hot, db.opts.PageCacheBytes, db.opts.Logger)
 	if err := syncFolder(fs, db.dir); err != nil { // the names of hot and LOCK
 		return fmt.Errorf("sync %s: %w", db.dir, err)
 	}

@@ -207,7 +207,7 @@ func (db *DB) openStill() (err error) {
 		return hotError(err)
 	}
 	db.blobs = &blobs{db.hot, blob.New(fs, fs.PathJoin(db.dir, layout.BlobsDir)), db.opts.BlobFileBytes}
-	db.parts = newParts(db.opts.coldStore(db.dir), db.hot, db.opts.PageCacheBytes)
+	db.parts = newParts(db.opts.coldStore(db.dir), db.hot, db.opts.PageCacheBytes, db.opts.Logger)
 	m, err := loadManifest(db.hot, db.tables)
 	if err != nil {
 		return err

@@ -283,8 +283,9 @@ func (v *View) Memtables() []BlockInfo {
 // A PartInfo describes a part.
 type PartInfo struct {
 	BlockInfo
-	Name  string // in the object store
-	Level int
+	Name    string // in the object store
+	Level   int
+	Problem string // why its file cannot be read, as far as is known: "missing", or its size
 }
 
 // Parts lists the parts of all tables.
@@ -293,7 +294,7 @@ func (v *View) Parts() []PartInfo {
 	for i, t := range v.db.tables {
 		for _, p := range v.tables[i].parts {
 			m := p.meta
-			list = append(list, PartInfo{Name: m.Name, Level: int(m.Level), BlockInfo: BlockInfo{
+			list = append(list, PartInfo{Name: m.Name, Level: int(m.Level), Problem: v.db.parts.problem(m), BlockInfo: BlockInfo{
 				Table: t.Schema.Name, ID: m.ID, Rows: m.Rows, Dead: p.deadCount, Bytes: int(m.Bytes),
 				MinTime: m.MinTime, MaxTime: m.MaxTime, MinLSN: m.MinLSN, MaxLSN: m.MaxLSN,
 			}})

@@ -39,6 +39,8 @@ func registerAbout(c *catalog.Catalog) {
 				col("max_time", pgtypes.Timestamptz, "Time of the newest row"),
 				col("min_lsn", pgtypes.Int8, "First record that rows are from"),
 				col("max_lsn", pgtypes.Int8, "Last record that rows are from"),
+				col("name", pgtypes.Text, "File of a part, within the cold folder or bucket"),
+				col("problem", pgtypes.Text, "Why a part cannot be read: missing, or its size; NULL if its file is there"),
 			},
 			partRows,
 		},
@@ -114,20 +116,24 @@ func (a *about) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Read
 
 func partRows(snap *Snapshot, _ *expr.Env) ([][]any, error) {
 	var rows [][]any
-	add := func(tier string, id any, b engine.BlockInfo) {
+	add := func(tier string, id any, b engine.BlockInfo, name, problem any) {
 		rows = append(rows, []any{
 			b.Table, tier, id, int64(b.Rows), int64(b.Dead), int64(b.Bytes),
-			pgtypes.MicrosFromUnixNanos(b.MinTime), pgtypes.MicrosFromUnixNanos(b.MaxTime), lsn(b.MinLSN), lsn(b.MaxLSN),
+			pgtypes.MicrosFromUnixNanos(b.MinTime), pgtypes.MicrosFromUnixNanos(b.MaxTime), lsn(b.MinLSN), lsn(b.MaxLSN), name, problem,
 		})
 	}
 	for _, m := range snap.View.Memtables() {
-		add("memtable", nil, m)
+		add("memtable", nil, m, nil, nil)
 	}
 	for _, b := range snap.View.Blocks() {
-		add("hot", lsn(b.ID), b)
+		add("hot", lsn(b.ID), b, nil, nil)
 	}
 	for _, p := range snap.View.Parts() {
-		add("cold", lsn(p.ID), p.BlockInfo)
+		var problem any
+		if p.Problem != "" {
+			problem = p.Problem
+		}
+		add("cold", lsn(p.ID), p.BlockInfo, p.Name, problem)
 	}
 	return rows, nil
 }

@@ -183,3 +183,55 @@ func TestSkipCorruptPart(t *testing.T) {
 		t.Errorf("what is left is %s", out)
 	}
 }
+
+// A part that is not in the cold folder: the start goes on, tael_parts names
+// it, and only what needs it fails.
+func TestMissingPart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	conn := connect(t, g)
+	ask(conn, "INSERT INTO logs (timestamp, service, body) VALUES (now() - interval '5 hours', 'old', 'aged')")
+	if out := ask(conn, "SELECT rows_moved FROM tael_compact(now() - interval '2 hours') WHERE relation = 'logs'"); out != "rows_moved\n1\nSELECT 1\n" {
+		t.Fatal(out)
+	}
+	stopGateway(t, g, dir)
+	files, err := filepath.Glob(filepath.Join(dir, layout.ColdDir, "logs", "*", "*.parquet"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("parts: %q, %v", files, err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	g = testGateway(t, dir)
+	t.Cleanup(func() {
+		if err := g.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	conn = connect(t, g)
+	for _, c := range []struct{ sql, want string }{
+		{"INSERT INTO logs (service, body) VALUES ('new', 'young')", "INSERT 0 1\n"},
+		{"SELECT body FROM logs WHERE timestamp > now() - interval '1 hour'", "body\nyoung\nSELECT 1\n"},
+		{"SELECT body FROM logs", "XX001 stored data is corrupt\n"},
+		{"SELECT relation, rows, problem, name LIKE 'logs/%.parquet' AS named FROM tael_parts WHERE tier = 'cold'", "relation | rows | problem | named\nlogs | 1 | missing | t\nSELECT 1\n"},
+	} {
+		if out := ask(conn, c.sql); out != c.want {
+			t.Errorf("%s gives\n%s", c.sql, out)
+		}
+	}
+	families, err := newRegistry(g).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := 0.0
+	for _, f := range families {
+		if f.GetName() == "tael_cold_lost_parts" {
+			for _, m := range f.GetMetric() {
+				lost += m.GetGauge().GetValue()
+			}
+		}
+	}
+	if lost != 1 {
+		t.Errorf("tael_cold_lost_parts is %g", lost)
+	}
+}

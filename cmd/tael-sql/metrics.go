@@ -12,6 +12,9 @@ type engineCollector struct {
 	g           *gateway
 	rows        *prometheus.Desc
 	blocks      *prometheus.Desc
+	parts       *prometheus.Desc
+	lostParts   *prometheus.Desc
+	lostRows    *prometheus.Desc
 	memRows     *prometheus.Desc
 	lsn         *prometheus.Desc
 	walBytes    *prometheus.Desc
@@ -37,6 +40,9 @@ func newRegistry(g *gateway) *prometheus.Registry {
 		g:           g,
 		rows:        desc("rows", "Live rows.", "table"),
 		blocks:      desc("hot_blocks", "Blocks in the hot store.", "table"),
+		parts:       desc("cold_parts", "Parts in the cold folder or bucket.", "table"),
+		lostParts:   desc("cold_lost_parts", "Parts whose file is missing or has another size.", "table"),
+		lostRows:    desc("cold_lost_rows", "Live rows of lost parts.", "table"),
 		memRows:     desc("memtable_rows", "Rows in no block yet.", "table"),
 		lsn:         desc("visible_lsn", "Last record that queries see."),
 		walBytes:    desc("wal_bytes", "Bytes of WAL segments in use."),
@@ -58,7 +64,7 @@ func newRegistry(g *gateway) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *engineCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rows, c.blocks, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.jobs, c.jobSeconds, c.jobRows, c.jobBytes,
+		c.rows, c.blocks, c.parts, c.lostParts, c.lostRows, c.memRows, c.lsn, c.walBytes, c.hotBytes, c.inFlight, c.diskFull, c.jobs, c.jobSeconds, c.jobRows, c.jobBytes,
 		c.corrupt, c.skipped, c.repeated, c.connections,
 	} {
 		ch <- d
@@ -74,6 +80,9 @@ func (c *engineCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, t := range m.Tables {
 		gauge(c.rows, float64(t.Rows), t.Name)
 		gauge(c.blocks, float64(t.Blocks), t.Name)
+		gauge(c.parts, float64(t.Parts), t.Name)
+		gauge(c.lostParts, float64(t.LostParts), t.Name)
+		gauge(c.lostRows, float64(t.LostRows), t.Name)
 		gauge(c.memRows, float64(t.MemRows), t.Name)
 	}
 	gauge(c.lsn, float64(m.LSN))
