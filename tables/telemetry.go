@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/engine"
@@ -271,6 +272,9 @@ func storageError(err error) error {
 	}
 	if errors.Is(err, engine.ErrUnavailable) {
 		return pgerr.New(pgerr.IOError, "the object store of older data is not available").WithHint("Newer data can be read: ask for a range of time.").Wrap(err)
+	}
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return pgerr.New(pgerr.IOError, "stored data cannot be read").Wrap(err)
 	}
 	return err
 }

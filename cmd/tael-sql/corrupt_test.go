@@ -184,6 +184,44 @@ func TestSkipCorruptPart(t *testing.T) {
 	}
 }
 
+// An I/O error of the cold folder takes down the statements that need the part,
+// neither the start, nor ingest, nor the replacing of its rows.
+func TestUnreadablePart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	g := testGateway(t, dir)
+	conn := connect(t, g)
+	insert := "INSERT INTO spans (trace_id, span_id, service, operation, start_time) SELECT repeat('0a', 16), repeat('0b', 8), 'old', '%s', date_trunc('hour', now()) - interval '5 hours'"
+	ask(conn, fmt.Sprintf(insert, "first"))
+	if out := ask(conn, "SELECT rows_moved FROM tael_compact(now() - interval '2 hours') WHERE relation = 'spans'"); out != "rows_moved\n1\nSELECT 1\n" {
+		t.Fatal(out)
+	}
+	stopGateway(t, g, dir)
+	files, err := filepath.Glob(filepath.Join(dir, layout.ColdDir, "spans", "*", "*.parquet"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("parts: %q, %v", files, err)
+	}
+	// A link to itself fails for everybody, with ELOOP.
+	if err := errors.Join(os.Rename(files[0], files[0]+".away"), os.Symlink(files[0], files[0])); err != nil {
+		t.Fatal(err)
+	}
+	g = testGateway(t, dir)
+	t.Cleanup(func() { stopGateway(t, g, dir) })
+	conn = connect(t, g)
+	expect := func(sql, want string) {
+		t.Helper()
+		if out := ask(conn, sql); out != want {
+			t.Errorf("%s gives\n%s", sql, out)
+		}
+	}
+	expect(fmt.Sprintf(insert, "second"), "INSERT 0 1\n")
+	expect("SELECT operation FROM spans WHERE start_time > now() - interval '1 hour'", "SELECT 0\n")
+	expect("SELECT operation FROM spans", "58030 the object store of older data is not available\n")
+	if err := os.Rename(files[0]+".away", files[0]); err != nil {
+		t.Fatal(err)
+	}
+	expect("SELECT operation FROM spans", "operation\nsecond\nSELECT 1\n")
+}
+
 // A part that is not in the cold folder: the start goes on, tael_parts names
 // it, and only what needs it fails.
 func TestMissingPart(t *testing.T) {

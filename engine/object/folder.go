@@ -102,24 +102,43 @@ func (f *Folder) Open(_ context.Context, name string) (Reader, error) {
 		if missing(err) {
 			return nil, fmt.Errorf("%w: %s", ErrMissing, name)
 		}
-		return nil, fmt.Errorf("open %s: %w", name, err)
+		return nil, unreadable("open", name, err)
 	}
 	stat, err := file.Stat()
-	if err == nil && stat.IsDir() {
-		err = ErrMissing
+	switch {
+	case err != nil:
+		err = unreadable("open", name, err)
+	case stat.IsDir():
+		err = fmt.Errorf("open %s: %w", name, ErrMissing)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), file.Close())
+		return nil, errors.Join(err, file.Close())
 	}
-	return fileReader{file, stat.Size()}, nil
+	return fileReader{file, name, stat.Size()}, nil
 }
 
 type fileReader struct {
 	vfs.File
+	name string
 	size int64
 }
 
 func (r fileReader) Size() int64 { return r.size }
+
+// ReadAt replaces the file's.
+func (r fileReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.File.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		err = unreadable("read", r.name, err)
+	}
+	return n, err
+}
+
+// unreadable is an error of the disk where something is read: it is the same to
+// us as a bucket that does not answer.
+func unreadable(what, name string, err error) error {
+	return fmt.Errorf("%w: %s %s: %w", ErrUnavailable, what, name, err)
+}
 
 // Delete unlinks the file. It is not durable when it returns: what is deleted
 // may be there again after a crash.
@@ -187,7 +206,7 @@ func (f *Folder) walk(ctx context.Context, name string, visit func(string, vfs.F
 		if missing(err) {
 			return nil
 		}
-		return fmt.Errorf("list %s: %w", name, err)
+		return unreadable("list", name, err)
 	}
 	type entry struct {
 		name, order string
@@ -207,7 +226,7 @@ func (f *Folder) walk(ctx context.Context, name string, visit func(string, vfs.F
 			continue // deleted meanwhile
 		}
 		if err != nil {
-			return fmt.Errorf("list %s: %w", e.name, err)
+			return unreadable("list", e.name, err)
 		}
 		e.order = e.name
 		if e.stat.IsDir() {

@@ -473,3 +473,64 @@ func TestFailedSync(t *testing.T) {
 		t.Fatalf("%q %v", got, err)
 	}
 }
+
+// Whatever fails of the disk where an object is read, the store is unavailable;
+// what is not there is missing.
+func TestUnreadable(t *testing.T) {
+	var failing atomic.Int64
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpKind(failing.Load()) {
+			return errorfs.ErrInjected
+		}
+		return nil
+	}))
+	failing.Store(-1)
+	s := NewFolder(fs, "cold")
+	if _, err := put(t.Context(), s, "a/b", []byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Open(t.Context(), "a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		op errorfs.OpKind
+		do func() error
+	}{
+		{errorfs.OpOpen, func() error { return openAndClose(s, "a/b") }},
+		{errorfs.OpFileStat, func() error { return openAndClose(s, "a/b") }},
+		{errorfs.OpFileReadAt, func() error {
+			_, err := r.ReadAt(make([]byte, 4), 1)
+			return err
+		}},
+		{errorfs.OpList, func() error { return s.List(t.Context(), "", func(string, int64) error { return nil }) }},
+		{errorfs.OpStat, func() error { return s.List(t.Context(), "", func(string, int64) error { return nil }) }},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatalf("operation %d: %v", c.op, err)
+		}
+		failing.Store(int64(c.op))
+		err := c.do()
+		failing.Store(-1)
+		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, errorfs.ErrInjected) {
+			t.Errorf("operation %d fails with %v", c.op, err)
+		}
+	}
+	if n, err := r.ReadAt(make([]byte, 8), 0); n != 7 || err != io.EOF {
+		t.Errorf("reading over the end gives %d, %v", n, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := openAndClose(s, "a"); !errors.Is(err, ErrMissing) || errors.Is(err, ErrUnavailable) {
+		t.Errorf("a folder gives %v", err)
+	}
+}
+
+func openAndClose(s Store, name string) error {
+	r, err := s.Open(context.Background(), name)
+	if err != nil {
+		return err
+	}
+	return r.Close()
+}

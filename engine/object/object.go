@@ -24,8 +24,9 @@ import (
 // ErrMissing says that a store has no object of that name.
 var ErrMissing = errors.New("object: missing")
 
-// ErrUnavailable says that a store cannot be reached, or refuses. It passes,
-// or somebody must put it right; the object may be there.
+// ErrUnavailable says that a store cannot be reached, or refuses, or that its
+// disk fails where it is read. It passes, or somebody must put it right; the
+// object may be there.
 var ErrUnavailable = errors.New("object: store unavailable")
 
 // A Store holds objects by name. It is safe for concurrent use; of several
