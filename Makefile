@@ -51,7 +51,7 @@ crash: ## every way of doing harm, SECS seconds in all, with the planted bugs th
 	cd wal && $(FAULTS)/wal.test -test.run '^(TestCrashes|TestPlantedBugs)$$' -test.timeout $(FAULT_LIMIT) -fault-seconds $$(( $(SECS) * 5 / 100 + 1 ))
 	cd cmd/tael-sql && $(FAULTS)/tael-sql.test -test.run '^TestKilled$$' -test.timeout $(FAULT_LIMIT) -fault-seconds $$(( $(SECS) * 20 / 100 ))
 
-eval: ## ask anomalies() about labelled incidents of two systems: how often the culprit comes first, and false alarms
+eval: ## ask anomalies() about faults in generated systems and labelled incidents of two real ones: how often the culprit comes first, and false alarms
 	go test ./cmd/tael-sql -count=1 -timeout 0 -run '^TestEvaluation$$' -evaluate -v | grep -v '^=== '
 
 FUZZTIME ?= 30s

@@ -16,6 +16,7 @@ type fault struct {
 	throttled string             // one in five spans takes a second
 	failing   string             // share of its requests
 	share     float64
+	ending    bool   // who calls it says so and does no more
 	stopAt    string // the caller ends after this call
 	skipped   string // a call that is not made
 	log       string // of a service: a new line
@@ -31,6 +32,8 @@ type shop struct {
 	next uint64
 	f    *fault
 	on   bool
+
+	broken bool // the call that ended last has failed
 }
 
 const (
@@ -71,7 +74,7 @@ func (s *shop) request(at int64) {
 			at = s.call(trace, span, "stock", "check", s.lag(at), func(span uint64, at int64) int64 {
 				return s.call(trace, span, "db", "select", at, nil)
 			})
-			if s.on && s.f.stopAt == "stock" || s.on && s.f.skipped == "price" {
+			if s.broken && s.f.ending || s.on && s.f.stopAt == "stock" || s.on && s.f.skipped == "price" {
 				return at
 			}
 			at = s.call(trace, span, "price", "quote", s.lag(at), nil)
@@ -109,15 +112,20 @@ func (s *shop) call(trace uint32, parent uint64, service, operation string, at i
 	if s.on && s.f.throttled == service && s.rng.Float64() < 0.2 {
 		at += 1e9
 	}
+	s.broken = false
 	if inner != nil {
 		at = inner(span.ID, at)
 	}
 	span.End = at
+	line := "handled"
+	if s.f.ending && s.broken {
+		span.Failed, span.Error, line = true, s.in.Name("passed on"), "a call has failed"
+	}
 	if s.on && s.f.failing == service && s.rng.Float64() < s.f.share {
 		span.Failed, span.Error = true, s.in.Name("boom")
 	}
+	s.broken = span.Failed
 	s.in.Spans = append(s.in.Spans, span)
-	line := "handled"
 	if s.on && s.f.log == service {
 		line = "cache is gone"
 	}
@@ -141,6 +149,7 @@ func TestFaults(t *testing.T) {
 		{"slow calls to all", "cart", []string{"own_time", "tail", "edge_time"}, fault{lagging: true}},
 		{"throttled", "price", []string{"tail"}, fault{throttled: "price"}},
 		{"failing", "stock", []string{"error", "log_error"}, fault{failing: "stock", share: 0.4}},
+		{"failing for all", "stock", []string{"error", "log_error"}, fault{failing: "stock", share: 0.4, ending: true}},
 		{"a call is missing", "cart", []string{"call_missing"}, fault{skipped: "price"}},
 		{"a new log line", "stock", []string{"log_new", "log_missing"}, fault{log: "stock"}},
 		{"busy", "stock", []string{"cpu"}, fault{cpu: "stock"}},

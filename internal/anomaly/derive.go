@@ -59,6 +59,7 @@ type scratch struct {
 	last                            []int32 // last remote child, by entry
 	requestOf                       []int32 // by entry
 	failing                         []bool  // a descendant has failed
+	refused                         []bool  // a call of another service has failed, by entry
 	ids                             []uint64
 	byID                            map[uint64]int32 // in large traces
 	gaps                            [][2]int64
@@ -174,6 +175,7 @@ func (t *derived) trace(in *Input, w *scratch, members, logs []int32) {
 	w.parent, w.firstChild, w.nextSibling = reset(w.parent, n), reset(w.firstChild, n), reset(w.nextSibling, n)
 	w.entry, w.last, w.requestOf = reset(w.entry, n), reset(w.last, n), reset(w.requestOf, n)
 	w.failing = append(w.failing[:0], make([]bool, n)...)
+	w.refused = append(w.refused[:0], make([]bool, n)...)
 	w.ids = w.ids[:0]
 	span := func(i int32) *Span { return &in.Spans[members[i]] }
 	for i := range int32(n) {
@@ -212,7 +214,17 @@ func (t *derived) trace(in *Input, w *scratch, members, logs []int32) {
 		}
 	}
 	for i := range int32(n) {
-		if w.entry[i] == i {
+		if p := w.parent[i]; span(i).Failed && p >= 0 && span(p).Service != span(i).Service {
+			w.refused[w.entry[p]] = true
+		}
+	}
+	for i := range int32(n) {
+		if w.entry[i] != i {
+			continue
+		}
+		// What a service does, says and leaves out when a call of it has failed is
+		// told of by whom it called: such requests are compared with nothing.
+		if t.activity(span(i).Service).requests[span(i).Side]++; !w.refused[i] {
 			w.requestOf[i] = t.request(span(i), members[i])
 		}
 	}
@@ -258,7 +270,6 @@ func (t *derived) request(s *Span, at int32) int32 {
 		r.slice = t.sliceOf(s.Start)
 		op.perSlice.n[r.slice]++
 	}
-	t.activity(s.Service).requests[s.Side]++
 	t.requests = append(t.requests, r)
 	return int32(len(t.requests) - 1)
 }
@@ -296,17 +307,14 @@ func (t *derived) span(w *scratch, at, i int32, span func(int32) *Span) {
 		t.measure(seriesKey{ownSeries, s.Service, s.Operation, 0}, s.Side, v)
 	}
 
-	e := w.entry[i]
-	r := w.requestOf[e]
-	if r < 0 {
-		return
-	}
 	p := w.parent[i]
-	if i != e && p >= 0 && span(p).Service == s.Service && remote < 0 {
-		t.feature(r, localFeature, span(p).Operation, s.Operation)
-	}
-	if s.Failed && !w.failing[i] {
-		t.feature(r, errorFeature, s.Error, 0)
+	if r := w.requestOf[w.entry[i]]; r >= 0 {
+		if i != w.entry[i] && p >= 0 && span(p).Service == s.Service && remote < 0 {
+			t.feature(r, localFeature, span(p).Operation, s.Operation)
+		}
+		if s.Failed && !w.failing[i] {
+			t.feature(r, errorFeature, s.Error, 0)
+		}
 	}
 	if p >= 0 && span(p).Service != s.Service {
 		if caller := w.requestOf[w.entry[p]]; caller >= 0 {
