@@ -119,6 +119,8 @@ func Register(c *catalog.Catalog) {
 	registerAbout(c)
 	registerFunctions(c)
 	c.AddFunction(newAnomalies(stored[0], stored[1], stored[2]))
+	c.AddFunction(newTraceDiff(stored[0]))
+	c.AddFunction(newLatencyDiff(stored[0]))
 	for _, f := range newTraceFunctions(stored[0]) {
 		c.AddFunction(f)
 	}
