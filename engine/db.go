@@ -148,7 +148,7 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	db := newDB(dir, o)
 	if err := db.recover(); err != nil {
-		return nil, errors.Join(err, db.release())
+		return nil, errors.Join(db.withCut(err), db.release())
 	}
 	db.checkDisk()
 	flushing, stopFlusher := context.WithCancel(context.Background())

@@ -9,8 +9,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -63,9 +65,16 @@ func (f files) tree() (vfs.FS, error) {
 	return fs, nil
 }
 
+// A flip is files with one bit inverted.
+type flip struct {
+	files
+	path string
+	at   int
+}
+
 // flip inverts one bit of one file of those that a test takes, each kind of
 // file as often as the others.
-func (f files) flip(rng *rand.Rand, take func(path string) bool) (damaged files, where string) {
+func (f files) flip(rng *rand.Rand, take func(path string) bool) flip {
 	kinds := make(map[string][]string)
 	for _, path := range slices.Sorted(maps.Keys(f)) {
 		if len(f[path]) > 0 && take(path) {
@@ -78,10 +87,10 @@ func (f files) flip(rng *rand.Rand, take func(path string) bool) (damaged files,
 	paths := kinds[names[rng.IntN(len(names))]]
 	path := paths[rng.IntN(len(paths))]
 	at := rng.IntN(len(f[path]))
-	damaged = maps.Clone(f)
+	damaged := maps.Clone(f)
 	damaged[path] = slices.Clone(f[path])
 	damaged[path][at] ^= 1 << rng.IntN(8)
-	return damaged, fmt.Sprintf("%s at %d", path, at)
+	return flip{damaged, path, at}
 }
 
 // flipsOfState is how many flips one state gets before the next is made,
@@ -92,14 +101,14 @@ const (
 )
 
 // flips tries some flips in parallel.
-func (f files) flips(rng *rand.Rand, take func(path string) bool, try func(i int, damaged files) error) error {
-	damaged, where := make([]files, flipsAtOnce), make([]string, flipsAtOnce)
+func (f files) flips(rng *rand.Rand, take func(path string) bool, try func(i int, damaged flip) error) error {
+	damaged := make([]flip, flipsAtOnce)
 	for i := range damaged {
-		damaged[i], where[i] = f.flip(rng, take)
+		damaged[i] = f.flip(rng, take)
 	}
 	return inParallel(flipsAtOnce, runtime.GOMAXPROCS(0), func(i int) error {
 		if err := try(i, damaged[i]); err != nil {
-			return fmt.Errorf("flip in %s: %w", where[i], err)
+			return fmt.Errorf("flip in %s at %d: %w", damaged[i].path, damaged[i].at, err)
 		}
 		return nil
 	})
@@ -118,7 +127,7 @@ func flipFlushed(seed uint64, b plantedBug, stop func(int) bool) (tally, error) 
 		}
 		for done := 0; done < flipsOfState && !stop(n.points); done += flipsAtOnce {
 			outcomes := make([]flipOutcome, flipsAtOnce)
-			err := f.flips(rng, func(path string) bool { return !strings.HasSuffix(path, "/LOCK") }, func(i int, damaged files) (err error) {
+			err := f.flips(rng, func(path string) bool { return !strings.HasSuffix(path, "/LOCK") }, func(i int, damaged flip) (err error) {
 				outcomes[i], err = openDamaged(damaged, b, m.rows)
 				return err
 			})
@@ -156,7 +165,7 @@ func flipUnflushed(seed uint64, b plantedBug, stop func(int) bool) (tally, error
 		}
 		for done := 0; done < flipsOfState && !stop(n.points); done += flipsAtOnce {
 			var cut atomic.Int64
-			err := f.flips(rng, func(path string) bool { return strings.HasPrefix(path, "db/wal/") }, func(_ int, damaged files) error {
+			err := f.flips(rng, func(path string) bool { return strings.HasPrefix(path, "db/wal/") }, func(_ int, damaged flip) error {
 				outcome, err := openDamaged(damaged, b, m.rows)
 				if err == nil || outcome == startRefused {
 					return err
@@ -223,7 +232,7 @@ const (
 // openDamaged opens a damaged folder and reads every table. Rows that are not
 // those of the model are an error, as is a refusal that does not say what is
 // damaged.
-func openDamaged(f files, b plantedBug, want func(table string, keep func(modelSpan) bool) []string) (flipOutcome, error) {
+func openDamaged(f flip, b plantedBug, want func(table string, keep func(modelSpan) bool) []string) (flipOutcome, error) {
 	fs, err := f.tree()
 	if err != nil {
 		return harmless, err
@@ -256,16 +265,21 @@ func openDamaged(f files, b plantedBug, want func(table string, keep func(modelS
 }
 
 // namesDamage holds an error against the rule that damage is named by its file
-// or by what is damaged.
-func namesDamage(f files, err error) error {
+// and by its place: the offset of what has the checksum that is wrong, at most
+// so many bytes before the bit. Of what is verified as a whole the file is enough.
+func namesDamage(f flip, err error) error {
+	const nearBytes = 128 << 10
 	text := err.Error()
-	for path := range f {
-		if strings.Contains(text, path[strings.LastIndexByte(path, '/')+1:]) {
-			return nil
-		}
+	named := strings.Contains(text, f.path[strings.LastIndexByte(f.path, '/')+1:])
+	near := strings.HasPrefix(f.path, "db/blobs/") || strings.HasPrefix(f.path, "db/hot/OPTIONS-") || strings.Contains(text, "invalid table") // its footer
+	for _, m := range offsetSaid.FindAllStringSubmatch(text, -1) {
+		at, err := strconv.Atoi(m[1])
+		near = near || err == nil && at <= f.at && f.at-at < nearBytes
 	}
-	if errors.Is(err, ErrCorrupt) {
-		return nil
+	if !errors.Is(err, ErrCorrupt) || !named || !near || strings.Contains(text, "\n") {
+		return fmt.Errorf("an error that does not say what is damaged: %w", err)
 	}
-	return fmt.Errorf("an error that does not say what is damaged: %w", err)
+	return nil
 }
+
+var offsetSaid = regexp.MustCompile(`\b(?:at|offset) ([0-9]+)\b`)

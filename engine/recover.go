@@ -114,6 +114,15 @@ func syncFolder(fs vfs.FS, dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// withCut adds to what does not fit together that the hot store may be older
+// than it was.
+func (db *DB) withCut(err error) error {
+	if !errors.Is(err, ErrCorrupt) || db.hot == nil || db.hot.Cut() == nil || errors.Is(err, db.hot.Cut()) {
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, db.hot.Cut())
+}
+
 func hotError(err error) error {
 	if errors.Is(err, hot.ErrCorrupt) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)

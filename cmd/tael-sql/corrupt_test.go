@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestSkipCorrupt(t *testing.T) {
 		notices = nil
 		fmt.Fprintf(&got, "> %s\n%s", sql, ask(conn, sql))
 		for _, n := range notices {
-			fmt.Fprintln(&got, n)
+			fmt.Fprintln(&got, regexp.MustCompile(" at [0-9]+$").ReplaceAllString(n, " at N"))
 		}
 	}
 	want := `> SELECT body FROM logs ORDER BY body
@@ -115,12 +116,12 @@ another one
 the body of log 0
 the body of log 2
 SELECT 4
-WARNING XX001 rows are missing: block 2 of logs: block: corrupt: checksum of column "body"
+WARNING XX001 rows are missing: block 2 of logs: block: corrupt: checksum of column "body" at N
 > SELECT count(*) FROM logs a JOIN logs b USING (body)
 count
 6
 SELECT 1
-WARNING XX001 rows are missing: block 2 of logs: block: corrupt: checksum of column "body"
+WARNING XX001 rows are missing: block 2 of logs: block: corrupt: checksum of column "body" at N
 > SELECT count(*) FROM logs WHERE service = 'api'
 count
 3

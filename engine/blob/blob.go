@@ -110,14 +110,14 @@ func (s *Store) Get(hash [32]byte, size int) (text []byte, err error) {
 		return nil, fmt.Errorf("read blob %x: %w", hash, err)
 	}
 	if info.Size() != int64(size) {
-		return nil, fmt.Errorf("%w: %s has %d bytes, not %d", ErrCorrupt, path, info.Size(), size)
+		return nil, fmt.Errorf("%w: %s has %d bytes, not %d", ErrCorrupt, s.short(path), info.Size(), size)
 	}
 	text = make([]byte, size)
 	if _, err := io.ReadFull(f, text); err != nil {
 		return nil, fmt.Errorf("read blob %x: %w", hash, err)
 	}
 	if sha256.Sum256(text) != hash {
-		return nil, fmt.Errorf("%w: %s is not what its name says", ErrCorrupt, path)
+		return nil, fmt.Errorf("%w: %s is not what its name says", ErrCorrupt, s.short(path))
 	}
 	return text, nil
 }
@@ -187,6 +187,9 @@ func (s *Store) path(hash [32]byte) (folder, path string) {
 	folder = s.fs.PathJoin(s.dir, name[:2], name[2:4])
 	return folder, s.fs.PathJoin(folder, name)
 }
+
+// short gives the name of a file within the data folder.
+func (s *Store) short(path string) string { return path[len(s.dir)-len(s.fs.PathBase(s.dir)):] }
 
 // write writes a content under its name, by way of a temporary one. The name
 // is durable once its folder is synced.

@@ -163,7 +163,7 @@ type chunk struct {
 type Block struct {
 	schema   *vector.Schema
 	rows     int
-	size     int
+	size     int    // of all
 	data     []byte // from the end of the directory
 	chunks   map[string]chunk
 	validity []chunk
@@ -177,19 +177,19 @@ func corrupt(format string, args ...any) error {
 // checked when they are decoded.
 func Open(schema *vector.Schema, raw []byte) (*Block, error) {
 	if len(raw) < headerSize+padding || string(raw[:8]) != magic {
-		return nil, corrupt("no header of a block of version 1")
+		return nil, corrupt("no header of a block of version 1 at 0")
 	}
 	le := binary.LittleEndian
 	rows, count, size := int(le.Uint32(raw[8:])), int(le.Uint32(raw[12:])), int(le.Uint32(raw[16:]))
 	if le.Uint64(raw[len(raw)-padding:]) != 0 {
-		return nil, corrupt("no end of a block")
+		return nil, corrupt("no end of a block at %d", len(raw)-padding)
 	}
 	if rows > MaxRows || size > len(raw)-headerSize-padding || count > size {
-		return nil, corrupt("header out of bounds")
+		return nil, corrupt("header at 0 out of bounds")
 	}
 	dir := raw[headerSize : headerSize+size]
 	if crc32.Update(crc32.Checksum(raw[:20], castagnoli), castagnoli, dir) != le.Uint32(raw[20:]) {
-		return nil, corrupt("directory checksum")
+		return nil, corrupt("checksum of the directory at %d", headerSize)
 	}
 	b := &Block{schema: schema, rows: rows, size: len(raw), data: raw[headerSize+size:], chunks: make(map[string]chunk, count)}
 	r := newReader(raw[headerSize : headerSize+size+padding])

@@ -15,7 +15,7 @@ import (
 func (b *Block) payload(c chunk) ([]byte, error) {
 	stored := b.data[c.offset : c.offset+c.stored]
 	if crc32.Checksum(stored, castagnoli) != c.crc {
-		return nil, corrupt("checksum of column %q", c.name)
+		return nil, corrupt("checksum of column %q at %d", c.name, b.size-len(b.data)+c.offset)
 	}
 	if c.stored == c.raw {
 		return b.data[c.offset : c.offset+c.stored+padding], nil

@@ -5,16 +5,14 @@
 package hot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 
-	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -32,6 +30,9 @@ var (
 
 // A Store is open for one process. It is safe for concurrent use.
 type Store struct {
+	dir     string
+	options string  // Pebble's file of options
+	cut     *damage // see Cut
 	db      *pebble.DB
 	merging *merging
 	lock    *pebble.Lock
@@ -56,7 +57,7 @@ type Options struct {
 
 // Open opens or creates the store in dir.
 func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
-	s := &Store{failed: make(chan struct{})}
+	s := &Store{dir: dir, failed: make(chan struct{})}
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
 	opts := &pebble.Options{
@@ -86,16 +87,19 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	for i := range opts.Levels { // blocks are compressed already
 		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
+	if err := s.findCut(fs); err != nil {
+		return nil, errors.Join(fmt.Errorf("open hot store: %w", err), lock.Close())
+	}
 	db, err := s.openPebble(dir, opts)
 	switch {
 	case errors.Is(err, errAbandoned):
-		return nil, errors.Join(fmt.Errorf("open hot store: %w", classify(s.Err())), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open hot store: %w", s.classify(s.Err())), lock.Close())
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return nil, errors.Join(fmt.Errorf("%w: %s", ErrMissing, dir), lock.Close())
 	case err != nil && damagesOpening(err):
-		return nil, errors.Join(fmt.Errorf("%w: open hot store: %w", ErrCorrupt, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open hot store: %w", s.damagedOpening(err)), lock.Close())
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("open hot store: %w", classify(err)), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open hot store: %w", s.classify(err)), lock.Close())
 	}
 	s.db = db
 	if err := s.checkVersion(o.ReadOnly); err != nil {
@@ -232,7 +236,7 @@ func (s *Store) Checkpoint(dir string) error {
 		return err
 	}
 	if err := s.db.Checkpoint(dir); err != nil {
-		return fmt.Errorf("checkpoint of the hot store: %w", classify(err))
+		return fmt.Errorf("checkpoint of the hot store: %w", s.classify(err))
 	}
 	return nil
 }
@@ -249,7 +253,7 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read hot store: %w", classify(err))
+		return nil, fmt.Errorf("read hot store: %w", s.classify(err))
 	}
 	out := append(make([]byte, 0, len(v)), v...)
 	return out, closer.Close()
@@ -265,43 +269,16 @@ func (s *Store) Each(lower, upper []byte, fn func(key, value []byte) error) erro
 	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
-		return fmt.Errorf("read hot store: %w", classify(err))
+		return fmt.Errorf("read hot store: %w", s.classify(err))
 	}
-	for ok := it.First(); ok; ok = it.Next() {
-		v, err := it.ValueAndErr()
-		if err == nil {
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var v []byte
+		if v, err = it.ValueAndErr(); err == nil {
 			err = fn(it.Key(), v)
 		}
-		if err != nil {
-			return errors.Join(classify(err), it.Close())
-		}
 	}
-	return errors.Join(classify(it.Error()), it.Close())
-}
-
-// damagesOpening reports whether an error of pebble.Open is about files that are
-// missing, cut or changed, which Pebble does not always mark as corruption.
-func damagesOpening(err error) bool {
-	if _, ok := errors.AsType[*strconv.NumError](err); ok || pebble.IsCorruptionError(err) || oserror.IsNotExist(err) {
-		return true
-	}
-	if _, ok := errors.AsType[pebble.ErrMissingWALRecoveryDir](err); ok { // its options name a folder, which ours never do
-		return true
-	}
-	for _, text := range []string{"object size mismatch", "name from file", "pebble: unknown option", "pebble: unknown section"} {
-		if strings.Contains(err.Error(), text) {
-			return true
-		}
-	}
-	return false
-}
-
-// classify makes damage of the store's files an ErrCorrupt.
-func classify(err error) error {
-	if err != nil && pebble.IsCorruptionError(err) {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return err
+	// Close gives what the iterator met once more.
+	return s.classify(cmp.Or(err, it.Error(), it.Close()))
 }
 
 // Bytes is what the store holds on disk.
