@@ -101,9 +101,7 @@ func (s *sumState) Add(_ *Env, args []any) (err error) {
 	case *apd.Decimal:
 		err = s.addExact(v)
 	case pgtypes.Interval:
-		s.interval.Months += v.Months
-		s.interval.Days += v.Days
-		s.interval.Micros += v.Micros
+		s.interval, err = addIntervals(s.interval, v)
 	}
 	s.n++
 	return err
@@ -122,13 +120,12 @@ func (s *sumState) Merge(_ *Env, other AggState) error {
 	o := other.(*sumState)
 	s.n += o.n
 	s.float += o.float
-	s.interval.Months += o.interval.Months
-	s.interval.Days += o.interval.Days
-	s.interval.Micros += o.interval.Micros
 	if o.exact != nil {
 		return s.addExact(o.exact)
 	}
-	return nil
+	var err error
+	s.interval, err = addIntervals(s.interval, o.interval)
+	return err
 }
 
 func (s *sumState) Result(*Env) (any, error) {
@@ -148,12 +145,7 @@ func (s *sumState) Result(*Env) (any, error) {
 		if !s.avg {
 			return s.interval, nil
 		}
-		months, days := float64(s.interval.Months)/float64(s.n), float64(s.interval.Days)/float64(s.n)
-		wholeMonths := math.Trunc(months)
-		days += (months - wholeMonths) * 30
-		wholeDays := math.Trunc(days)
-		micros := float64(s.interval.Micros)/float64(s.n) + (days-wholeDays)*86_400e6
-		return pgtypes.Interval{Months: int32(wholeMonths), Days: int32(wholeDays), Micros: int64(math.RoundToEven(micros))}, nil
+		return divideInterval(s.interval, float64(s.n))
 	case pgtypes.Int8:
 		return pgtypes.Convert(s.exact, pgtypes.Of(pgtypes.Numeric), pgtypes.Of(pgtypes.Int8), nil, false)
 	}

@@ -356,11 +356,19 @@ func (s *percentileState) at(fraction float64, n int) (any, error) {
 	if !ok || low == high {
 		return a, nil
 	}
-	y := b.(pgtypes.Interval)
-	span := func(v pgtypes.Interval) float64 {
-		return (float64(v.Months)*30+float64(v.Days))*86_400e6 + float64(v.Micros)
+	less, err := negateInterval(x)
+	if err != nil {
+		return nil, err
 	}
-	return pgtypes.Interval{Micros: int64(math.RoundToEven(span(x) + part*(span(y)-span(x))))}, nil
+	span, err := addIntervals(b.(pgtypes.Interval), less)
+	if err != nil {
+		return nil, err
+	}
+	scaled, err := scaleInterval(span, part)
+	if err != nil {
+		return nil, err
+	}
+	return boxed(addIntervals(scaled.(pgtypes.Interval), x))
 }
 
 // modeState is mode(): the most frequent value, the first of equals in order.

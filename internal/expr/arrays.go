@@ -50,12 +50,24 @@ func arrayOverlaps(a, b *pgtypes.Array) bool {
 
 func arrayAppend(_ *Env, call *Call, args []any) (any, error) {
 	a := asArray(args[0], pgtypes.ElemOf(call.Typ.OID))
-	return pgtypes.NewArray(a.Elem, append(append([]any(nil), a.Elems...), args[1])), nil
+	return lengthened(a, append(append([]any(nil), a.Elems...), args[1]))
 }
 
 func arrayPrepend(_ *Env, call *Call, args []any) (any, error) {
 	a := asArray(args[1], pgtypes.ElemOf(call.Typ.OID))
-	return pgtypes.NewArray(a.Elem, append([]any{args[0]}, a.Elems...)), nil
+	return lengthened(a, append([]any{args[0]}, a.Elems...))
+}
+
+// lengthened is a with other elements and its lower bound.
+func lengthened(a *pgtypes.Array, elems []any) (any, error) {
+	if len(a.Dims) > 1 {
+		return nil, pgerr.New("22000", "argument must be empty or one-dimensional array")
+	}
+	out := pgtypes.NewArray(a.Elem, elems)
+	if len(a.Dims) == 1 {
+		out.Dims[0].Lower = a.Dims[0].Lower
+	}
+	return out, nil
 }
 
 func equalElements(t pgtypes.Type, a, b any) bool {

@@ -253,11 +253,7 @@ func age(a, b int64) (any, error) {
 		days--
 	}
 	for days < 0 {
-		if negative {
-			days += pgtypes.DaysInMonth(y1, m1)
-		} else {
-			days += pgtypes.DaysInMonth(y2, m2)
-		}
+		days += pgtypes.DaysInMonth(y2, m2)
 		months--
 	}
 	out := pgtypes.Interval{Months: int32(months), Days: int32(days), Micros: micros}

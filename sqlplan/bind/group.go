@@ -253,6 +253,11 @@ func (s *scope) aggregate(input Node, targets []target, having *expr.Expr) Node 
 	for i := range targets {
 		targets[i].expr = s.overGroups(targets[i].expr)
 	}
+	for _, k := range g.keys { // a constant is NULL in the sets without it, where it is itself a key
+		if _, ok := k.expr.(*expr.Const); ok && g.sets != nil && k.target >= 0 {
+			targets[k.target].expr = ref(k.col)
+		}
+	}
 	if *having != nil {
 		*having = s.overGroups(*having)
 	}

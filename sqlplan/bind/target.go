@@ -111,14 +111,17 @@ func nameOf(n *pg.Node) (string, int) {
 				if rt.Name != "" {
 					return rt.Name, 2
 				}
-				return nameOf(rt.Val)
+				if name, strength := nameOf(rt.Val); strength > 0 {
+					return name, 2
+				}
+				return "?column?", 2
 			}
 			if len(sel.ValuesLists) > 0 {
 				return "column1", 2
 			}
 		}
 	case *pg.Node_CaseExpr:
-		if name, strength := nameOf(v.CaseExpr.Defresult); strength > 0 {
+		if name, strength := nameOf(v.CaseExpr.Defresult); strength > 1 {
 			return name, strength
 		}
 		return "case", 1
