@@ -83,7 +83,7 @@ var registry = sync.OnceValue(func() *registryTables {
 func implementations() map[string]impl {
 	all := make(map[string]impl)
 	for _, part := range []func() map[string]impl{
-		arithmeticFunctions, mathFunctions, stringFunctions, patternFunctions, datetimeFunctions,
+		arithmeticFunctions, mathFunctions, stringFunctions, unicodeFunctions, patternFunctions, datetimeFunctions,
 		formattingFunctions, jsonFunctions, arrayFunctions, setFunctions, systemFunctions, catalogFunctions, privilegeFunctions, listFunctions, byteFunctions, telemetryFunctions, histogramFunctions,
 		jsonChangeFunctions, jsonTextFunctions, overlapsFunctions, arrayChangeFunctions, backupFunctions, adminFunctions, notifyFunctions, recordFunctions, jsonPathFunctions,
 	} {
