@@ -30,6 +30,7 @@ func aggregateImpls() map[string]func(*AggCall) AggState {
 		"json_object_agg(any,any)":            func(c *AggCall) AggState { return &jsonTextObjectState{call: c} },
 		"percentile_cont(float8,float8)":      func(c *AggCall) AggState { return newPercentile(c, true) },
 		"percentile_cont(float8,interval)":    func(c *AggCall) AggState { return newPercentile(c, true) },
+		"percentile_cont(_float8,interval)":   func(c *AggCall) AggState { return newPercentile(c, true) },
 		"percentile_cont(_float8,float8)":     func(c *AggCall) AggState { return newPercentile(c, true) },
 		"percentile_disc(float8,anyelement)":  func(c *AggCall) AggState { return newPercentile(c, false) },
 		"percentile_disc(_float8,anyelement)": func(c *AggCall) AggState { return newPercentile(c, false) },

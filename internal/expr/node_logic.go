@@ -171,7 +171,7 @@ func (e *Not) Vec(env *Env, b *vector.Batch) (*vector.Column, error) {
 	out := &vector.Column{Kind: vector.Bool, Len: b.N, Bools: make([]bool, b.N), Valid: col.Valid}
 	for k := range b.Live() {
 		i := b.Row(k)
-		out.Bools[i] = !col.Bools[i] && !col.IsNull(i)
+		out.Bools[i] = !col.IsNull(i) && !col.Bools[i] // of NULLs alone, a column has no booleans
 	}
 	return out, nil
 }

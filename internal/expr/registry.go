@@ -85,7 +85,7 @@ func implementations() map[string]impl {
 	for _, part := range []func() map[string]impl{
 		arithmeticFunctions, mathFunctions, stringFunctions, unicodeFunctions, patternFunctions, datetimeFunctions,
 		formattingFunctions, jsonFunctions, arrayFunctions, setFunctions, systemFunctions, catalogFunctions, privilegeFunctions, listFunctions, byteFunctions, telemetryFunctions, histogramFunctions,
-		jsonChangeFunctions, jsonTextFunctions, overlapsFunctions, arrayChangeFunctions, backupFunctions, adminFunctions, notifyFunctions, recordFunctions, jsonPathFunctions,
+		jsonChangeFunctions, jsonTextFunctions, overlapsFunctions, arrayChangeFunctions, backupFunctions, adminFunctions, notifyFunctions, recordFunctions, jsonPathFunctions, networkFunctions,
 	} {
 		maps.Copy(all, part())
 	}

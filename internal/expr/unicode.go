@@ -21,6 +21,20 @@ func normalForm(name string) (norm.Form, error) {
 	return form, nil
 }
 
+// inForm is a function of a text and of a form, NFC if it is not given.
+func inForm(f func(form norm.Form, s string) any) impl {
+	return raw(func(_ *Env, _ *Call, args []any) (any, error) {
+		form := norm.NFC
+		if len(args) > 1 {
+			var err error
+			if form, err = normalForm(args[1].(string)); err != nil {
+				return nil, err
+			}
+		}
+		return f(form, args[0].(string)), nil
+	})
+}
+
 // unistr replaces the escapes of Unicode characters: \XXXX, \+XXXXXX, \uXXXX,
 // \UXXXXXXXX and \\.
 func unistr(s string) (any, error) {
@@ -101,22 +115,10 @@ func countNulls(call *Call, args []any, null bool) (any, error) {
 // unicodeFunctions is the functions on Unicode texts, and num_nulls.
 func unicodeFunctions() map[string]impl {
 	return map[string]impl{
-		"unistr(text)": fn1(unistr),
-		"normalize(text,text)": fn2(func(s, form string) (any, error) {
-			f, err := normalForm(form)
-			if err != nil {
-				return nil, err
-			}
-			return f.String(s), nil
-		}),
-		"is_normalized(text,text)": fn2(func(s, form string) (any, error) {
-			f, err := normalForm(form)
-			if err != nil {
-				return nil, err
-			}
-			return f.IsNormalString(s), nil
-		}),
-		"num_nulls(any)":    raw(func(_ *Env, call *Call, args []any) (any, error) { return countNulls(call, args, true) }),
-		"num_nonnulls(any)": raw(func(_ *Env, call *Call, args []any) (any, error) { return countNulls(call, args, false) }),
+		"unistr(text)":             fn1(unistr),
+		"normalize(text,text)":     inForm(func(f norm.Form, s string) any { return f.String(s) }),
+		"is_normalized(text,text)": inForm(func(f norm.Form, s string) any { return f.IsNormalString(s) }),
+		"num_nulls(any)":           raw(func(_ *Env, call *Call, args []any) (any, error) { return countNulls(call, args, true) }),
+		"num_nonnulls(any)":        raw(func(_ *Env, call *Call, args []any) (any, error) { return countNulls(call, args, false) }),
 	}
 }

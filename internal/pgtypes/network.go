@@ -89,6 +89,12 @@ func inetText(a netip.Addr, bits int, cidr bool) string {
 	return text
 }
 
+// Network gives the address in an inet or cidr, and the bits of its network.
+func Network(v string) netip.Prefix {
+	a, bits := inetParts(v)
+	return netip.PrefixFrom(a, bits)
+}
+
 // inetParts reads the text that inetText printed.
 func inetParts(v string) (a netip.Addr, bits int) {
 	text, bitsText, ok := strings.Cut(v, "/")
