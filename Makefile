@@ -68,11 +68,11 @@ fuzz: ## every fuzz target for FUZZTIME each
 # docs/differences.md.
 CLIENTS := cmd/tael-sql/clients
 export CLIENTS_HOME ?= $(HOME)/.cache/tael-sql-clients
-clients-smoke: build ## psql, drivers, postgres_fdw, captured statements and SQL, over the gateway and PostgreSQL 15
+clients-smoke: build ## psql, drivers, postgres_fdw, captured statements, SQL and 400 generated queries, over the gateway and PostgreSQL 15
 	bash $(CLIENTS)/install.sh smoke $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) $(ARGS)
 
-clients: build ## clients-smoke with more client programs, and the suites of pgx and lib/pq
+clients: build ## clients-smoke with more client programs, the suites of pgx and lib/pq, and 20,000 generated queries
 	bash $(CLIENTS)/install.sh all $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) -all $(ARGS)
 

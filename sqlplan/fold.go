@@ -38,7 +38,7 @@ func foldConstants(env *expr.Env, root bind.Node) bind.Node {
 
 // foldJunction folds the operands of an AND or OR, and drops those that cannot
 // change it: the true ones of an AND, the false ones of an OR. A decisive one
-// is all of it.
+// is all of it, but for constants before it that fail.
 func foldJunction(r *rewriter, e expr.Expr, args []expr.Expr, decisive bool) expr.Expr {
 	var keep []expr.Expr
 	for _, arg := range args {
@@ -51,6 +51,8 @@ func foldJunction(r *rewriter, e expr.Expr, args []expr.Expr, decisive bool) exp
 		switch {
 		case !isBool:
 			keep = append(keep, arg)
+		case v == decisive && slices.ContainsFunc(keep, fails):
+			return e.With(append(keep, arg))
 		case v == decisive:
 			return arg
 		}
@@ -62,6 +64,12 @@ func foldJunction(r *rewriter, e expr.Expr, args []expr.Expr, decisive bool) exp
 		return keep[0]
 	}
 	return e.With(keep)
+}
+
+// fails reports whether a folded operand is no constant because it cannot be computed.
+func fails(e expr.Expr) bool {
+	_, is := e.(*expr.Const)
+	return !is && foldable(e)
 }
 
 // foldable reports whether e depends on nothing but the statement.

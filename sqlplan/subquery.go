@@ -23,14 +23,22 @@ type subqueryExpr struct {
 // subqueryCache is one statement's results of a sub-query. It is used by one
 // goroutine at a time: scans with sub-queries are not split among workers.
 type subqueryCache struct {
-	rows map[string][][]any
+	rows map[string]*subqueryRows
+}
+
+// subqueryRows is what a sub-query gave for some outer values.
+type subqueryRows struct {
+	rows    [][]any
+	members map[string]bool // keys of the values, made when a second row asks; nil: not hashed
+	null    bool            // one is NULL
+	asked   bool
 }
 
 // maxCached bounds how many outer combinations a sub-query keeps rows for.
 const maxCached = 10_000
 
 func (c *compiler) subquery(s *bind.Subquery, slots map[expr.ColID]int) expr.Expr {
-	out := &subqueryExpr{Subquery: s, c: c, cache: &subqueryCache{rows: make(map[string][][]any)}}
+	out := &subqueryExpr{Subquery: s, c: c, cache: &subqueryCache{rows: make(map[string]*subqueryRows)}}
 	for _, col := range s.Outer {
 		slot, ok := slots[col.ID]
 		if !ok {
@@ -59,10 +67,11 @@ func (s *subqueryExpr) With(children []expr.Expr) expr.Expr {
 
 // Eval gives the value for one row.
 func (s *subqueryExpr) Eval(env *expr.Env, row []any) (any, error) {
-	rows, err := s.fetch(env, row)
+	found, err := s.fetch(env, row)
 	if err != nil {
 		return nil, err
 	}
+	rows := found.rows
 	switch s.Kind {
 	case bind.Exists:
 		return len(rows) > 0, nil
@@ -88,7 +97,7 @@ func (s *subqueryExpr) Eval(env *expr.Env, row []any) (any, error) {
 			return nil, pgerr.New(pgerr.CardinalityViolation, "more than one row returned by a subquery used as an expression")
 		}
 	}
-	return s.quantified(env, row, rows)
+	return s.quantified(env, row, found)
 }
 
 // Vec evaluates row by row: results are cached by outer values.
@@ -97,7 +106,7 @@ func (s *subqueryExpr) Vec(env *expr.Env, b *vector.Batch) (*vector.Column, erro
 }
 
 // fetch gives the sub-query's rows for the outer values of row.
-func (s *subqueryExpr) fetch(env *expr.Env, row []any) ([][]any, error) {
+func (s *subqueryExpr) fetch(env *expr.Env, row []any) (*subqueryRows, error) {
 	values := make([]any, len(s.outer))
 	cols := make([]bind.Column, len(s.outer))
 	var key []byte
@@ -111,8 +120,8 @@ func (s *subqueryExpr) fetch(env *expr.Env, row []any) ([][]any, error) {
 		cols[i] = bind.Column{ID: col.ID, Type: col.Typ}
 		key = pgtypes.AppendKey(key, e.Type(), v)
 	}
-	if rows, ok := s.cache.rows[string(key)]; ok {
-		return rows, nil
+	if found := s.cache.rows[string(key)]; found != nil {
+		return found, nil
 	}
 	stage, err := s.c.withOuter(s.limited(), cols, values)
 	if err != nil {
@@ -124,10 +133,11 @@ func (s *subqueryExpr) fetch(env *expr.Env, row []any) ([][]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	found := &subqueryRows{rows: rows}
 	if len(s.cache.rows) < maxCached {
-		s.cache.rows[string(key)] = rows
+		s.cache.rows[string(key)] = found
 	}
-	return rows, nil
+	return found, nil
 }
 
 // limited reads no more rows than the kind needs.
@@ -145,7 +155,7 @@ func (s *subqueryExpr) limited() bind.Node {
 }
 
 // quantified is test op ANY or ALL over the rows, three-valued.
-func (s *subqueryExpr) quantified(env *expr.Env, row []any, rows [][]any) (any, error) {
+func (s *subqueryExpr) quantified(env *expr.Env, row []any, found *subqueryRows) (any, error) {
 	tests := make([]any, len(s.tests))
 	for i, t := range s.tests {
 		v, err := t.Eval(env, row)
@@ -155,8 +165,19 @@ func (s *subqueryExpr) quantified(env *expr.Env, row []any, rows [][]any) (any, 
 		tests[i] = v
 	}
 	all := s.Kind == bind.All
+	if hashed, err := s.hash(env, found); err != nil {
+		return nil, err
+	} else if hashed && tests[0] != nil {
+		switch {
+		case found.members[string(pgtypes.AppendKey(nil, s.tests[0].Type(), tests[0]))]:
+			return !all, nil
+		case found.null:
+			return nil, nil
+		}
+		return all, nil
+	}
 	null := false
-	for _, r := range rows {
+	for _, r := range found.rows {
 		v, err := s.compare(env, tests, r)
 		switch {
 		case err != nil:
@@ -171,6 +192,38 @@ func (s *subqueryExpr) quantified(env *expr.Env, row []any, rows [][]any) (any, 
 		return nil, nil
 	}
 	return all, nil
+}
+
+// hash makes a set of the rows' values when = ANY or <> ALL asks the second
+// time, and says whether there is one.
+func (s *subqueryExpr) hash(env *expr.Env, found *subqueryRows) (bool, error) {
+	if found.members != nil || !found.asked {
+		found.asked = true
+		return found.members != nil, nil
+	}
+	member := map[bind.SubqueryKind]string{bind.Any: "=", bind.All: "<>"}[s.Kind]
+	if len(s.tests) != 1 || s.Ops[0].Operator != member || len(found.rows) < 8 {
+		return false, nil
+	}
+	typ := s.tests[0].Type()
+	if s.Plan.Columns()[0].Type.OID != typ.OID || s.Ops[0].Args[0] != s.Ops[0].Args[1] {
+		return false, nil
+	}
+	members, bytes := make(map[string]bool, len(found.rows)), int64(0)
+	for _, r := range found.rows {
+		if r[0] == nil {
+			found.null = true
+			continue
+		}
+		key := string(pgtypes.AppendKey(nil, typ, r[0]))
+		members[key] = true
+		bytes += int64(len(key)) + 32 // and an entry of the map
+	}
+	if err := env.Account.Grow(bytes); err != nil {
+		return false, err
+	}
+	found.members = members
+	return true, nil
 }
 
 // compare compares the tests with one row, as rows are compared: = needs all

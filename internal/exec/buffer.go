@@ -202,6 +202,9 @@ func (d *sharedDict) make(cols []*vector.Column) {
 			return
 		}
 	}
+	if len(dict) == 0 { // what is NULL has code 0
+		dict = append(dict, "")
+	}
 	d.dict, d.codes = dict, codes
 }
 

@@ -48,11 +48,14 @@ func toJSON(env *Env, t pgtypes.Type, v any) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			s := strings.Replace(string(text), " ", "T", 1)
+			s, era := strings.Replace(string(text), " ", "T", 1), ""
+			if before, found := strings.CutSuffix(s, " BC"); found {
+				s, era = before, " BC"
+			}
 			if t.OID == pgtypes.Timestamptz && len(s) > 3 && (s[len(s)-3] == '+' || s[len(s)-3] == '-') {
 				s += ":00"
 			}
-			return string(pgtypes.JSONQuote(nil, s)), nil
+			return string(pgtypes.JSONQuote(nil, s+era)), nil
 		}
 	case *pgtypes.Array:
 		raws := make([]string, len(v.Elems))
@@ -108,6 +111,14 @@ func jsonAt(doc string, i int64) (string, bool) {
 		return "", false
 	}
 	return pgtypes.JSONIndex(doc, int(i))
+}
+
+// jsonbAt is jsonAt for jsonb, to which a scalar is an array of one.
+func jsonbAt(doc string, i int64) (string, bool) {
+	if t := pgtypes.JSONTypeOf(doc); t != "array" && t != "object" {
+		return doc, i == 0 || i == -1
+	}
+	return jsonAt(doc, i)
 }
 
 // jsonPath walks #> and jsonb_extract_path.
@@ -336,11 +347,11 @@ func jsonFunctions() map[string]impl {
 			return doc
 		}),
 	}
-	for _, t := range []string{"json", "jsonb"} {
+	for t, at := range map[string]func(string, int64) (string, bool){"json": jsonAt, "jsonb": jsonbAt} {
 		m[t+" -> text"] = pure2(func(doc, key string) any { return rawOrNil(pgtypes.JSONGet(doc, key)) })
 		m[t+" ->> text"] = pure2(func(doc, key string) any { return textOrNil(pgtypes.JSONGet(doc, key)) })
-		m[t+" -> int4"] = pure2(func(doc string, i int64) any { return rawOrNil(jsonAt(doc, i)) })
-		m[t+" ->> int4"] = pure2(func(doc string, i int64) any { return textOrNil(jsonAt(doc, i)) })
+		m[t+" -> int4"] = pure2(func(doc string, i int64) any { return rawOrNil(at(doc, i)) })
+		m[t+" ->> int4"] = pure2(func(doc string, i int64) any { return textOrNil(at(doc, i)) })
 		m[t+" #> _text"] = pure2(func(doc string, p *pgtypes.Array) any { return rawOrNil(jsonPath(doc, p.Elems)) })
 		m[t+" #>> _text"] = pure2(func(doc string, p *pgtypes.Array) any { return textOrNil(jsonPath(doc, p.Elems)) })
 	}

@@ -20,11 +20,6 @@ type jsonChange struct {
 }
 
 func (c *jsonChange) apply(doc string) (any, error) {
-	for i, p := range c.path {
-		if p == nil {
-			return nil, pgerr.New("22004", "path element at position %d is null", i+1)
-		}
-	}
 	switch pgtypes.JSONTypeOf(doc) {
 	case "object", "array":
 	default:
@@ -34,7 +29,7 @@ func (c *jsonChange) apply(doc string) (any, error) {
 		}
 		return nil, pgerr.New(pgerr.InvalidParameterValue, "cannot %s scalar", what)
 	}
-	if len(c.path) == 0 {
+	if len(c.path) == 0 || !c.create && (doc == "{}" || doc == "[]") {
 		return doc, nil
 	}
 	return c.at(doc, 0)
@@ -42,6 +37,9 @@ func (c *jsonChange) apply(doc string) (any, error) {
 
 // at changes what stands below level of the path; what cannot be reached stays.
 func (c *jsonChange) at(doc string, level int) (string, error) {
+	if c.path[level] == nil {
+		return "", pgerr.New("22004", "path element at position %d is null", level+1)
+	}
 	switch pgtypes.JSONTypeOf(doc) {
 	case "object":
 		return c.object(doc, level)

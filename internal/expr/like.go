@@ -245,8 +245,9 @@ func testText(col *vector.Column, b *vector.Batch, test matcher) *vector.Column 
 			lut[i] = test(s)
 		}
 		for k := range b.Live() {
-			i := b.Row(k)
-			out.Bools[i] = lut[col.Codes[i]]
+			if i := b.Row(k); !col.IsNull(i) { // a column of NULLs has no texts
+				out.Bools[i] = lut[col.Codes[i]]
+			}
 		}
 		return out
 	}

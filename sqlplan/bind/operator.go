@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -158,8 +159,11 @@ func (b *binder) makeCall(fn *expr.Func, args []expr.Expr, location int32) expr.
 // fitArgs coerces arguments to parameters and resolves what is polymorphic.
 func (b *binder) fitArgs(params []oid, result oid, args []expr.Expr, location int32) ([]expr.Expr, oid) {
 	solution, _ := solvePolymorphic(argTypes(args), params)
-	if result != 0 && isPolymorphic(result) && solution.elem == 0 && solution.compat == 0 {
-		b.fail(location, pgerr.DatatypeMismatch, "could not determine polymorphic type because input has type unknown")
+	undetermined := isPolymorphic(result) && solution.compat == 0 || slices.ContainsFunc(params, func(p oid) bool {
+		return p == pgtypes.Anyelement || p == pgtypes.Anyarray || p == pgtypes.Anynonarray
+	})
+	if undetermined && solution.elem == 0 {
+		panic(pgerr.New(pgerr.DatatypeMismatch, "could not determine polymorphic type because input has type unknown"))
 	}
 	out := make([]expr.Expr, len(args))
 	for i, a := range args {

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math"
@@ -16,7 +17,7 @@ import (
 
 var (
 	generated = flag.Int("generated", 0, "number of generated queries; 400, or 20000 with -all, if 0")
-	seed      = flag.Uint64("seed", 0, "seed of the generated queries; of the clock if 0")
+	seed      = flag.Uint64("seed", 0, "seed of the generated queries; if 0, 1, or of the clock with -all")
 )
 
 var spanColumns = []column{
@@ -186,16 +187,16 @@ func (g *generator) query() query {
 		q.add("SELECT ", word(""))
 		g.selectList(q.part, n, g.any)
 		rest()
-		g.order(&q, n)
+		g.order(&q, n, true)
 	case 2:
 		q.grouped = true
 		q.add("SELECT DISTINCT ", word(""))
 		g.selectList(q.part, n, g.any)
 		rest()
-		g.order(&q, n)
+		g.order(&q, n, true)
 	case 3, 4:
 		q.grouped = true
-		keys := g.rng.IntN(3)
+		keys, rollup := g.rng.IntN(3), false
 		q.add("SELECT ", word(""))
 		i := 0
 		g.selectList(q.part, keys+n, func() *part {
@@ -210,20 +211,22 @@ func (g *generator) query() query {
 			if keys > 1 {
 				q.add(", 2", word(""))
 			}
-			if strings.Contains(q.String(), "ROLLUP (1") {
+			if rollup = strings.Contains(q.String(), "ROLLUP (1"); rollup {
 				q.add(")", word(""))
 			}
 		}
 		if g.one(4) {
 			q.add("", clause(" HAVING ", g.fill(pick(g, g.aggregates["bool"]), "bool", "int4", 2)))
 		}
-		g.order(&q, keys+n)
+		if !rollup || g.one(2) {
+			g.order(&q, keys+n, !rollup)
+		}
 	case 5:
 		q.grouped = true
 		q.add("SELECT ", word(""))
 		g.selectList(q.part, n, func() *part { return g.call(g.windows) })
 		rest()
-		g.order(&q, n)
+		g.order(&q, n, true)
 	default:
 		q.grouped = true
 		typ := pick(g, types)
@@ -233,7 +236,7 @@ func (g *generator) query() query {
 			q.add(pick(g, []string{" UNION ", " UNION ALL ", " INTERSECT ", " EXCEPT ", " EXCEPT ALL ", " INTERSECT ALL "})+"SELECT ", g.expression(typ, 1))
 			q.add(" FROM ", from)
 		}
-		g.order(&q, 1)
+		g.order(&q, 1, true)
 	}
 	return q
 }
@@ -279,17 +282,18 @@ func (g *generator) subquery(where *part) *part {
 	return both
 }
 
-// order sorts by all of n columns, which makes a limit safe.
-func (g *generator) order(q *query, n int) {
+// order sorts by all of n columns, which makes a limit safe; but PostgreSQL 15
+// does not sort by a constant key of ROLLUP, as if that were not NULL in some rows.
+func (g *generator) order(q *query, n int, safe bool) {
 	if g.one(2) {
 		return
 	}
-	q.ordered = true
+	q.ordered = safe
 	text := " ORDER BY 1"
 	for i := 2; i <= n; i++ {
 		text += fmt.Sprintf(", %d%s", i, pick(g, []string{"", " DESC", " NULLS FIRST", " DESC NULLS LAST"}))
 	}
-	if g.one(2) {
+	if safe && g.one(2) {
 		q.grouped = true
 		text += fmt.Sprintf(" LIMIT %d", g.rng.IntN(20))
 		if g.one(3) {
@@ -303,10 +307,16 @@ func (g *generator) order(q *query, n int) {
 type pair struct {
 	t        *testing.T
 	pg, tael *pgconn.PgConn
+
+	// lazy is PostgreSQL again, in a database whose functions are STABLE, so
+	// that it computes no constant that no row asks for.
+	lazy   *pgconn.PgConn
+	folded int // queries that fail in PostgreSQL only because it does
 }
 
+const limit = "SET statement_timeout = '5s'"
+
 func (p *pair) connect() {
-	const limit = "SET statement_timeout = '5s'"
 	if p.pg == nil {
 		p.pg = open(p.t, postgres)
 		answer(p.pg, limit)
@@ -327,6 +337,10 @@ func (p *pair) differs(q query) string {
 		return ""
 	}
 	got := answer(p.tael, sql)
+	if got.code == "" && strings.HasPrefix(want.code, "22") { // as docs/differences.md says
+		p.folded++
+		want = answer(p.unfolding(), sql)
+	}
 	if want.code != "" || got.code != "" {
 		if want.code == got.code {
 			return ""
@@ -347,6 +361,42 @@ func (p *pair) differs(q query) string {
 		}
 	}
 	return difference(want.brief(), got.brief())
+}
+
+// unfolding is a connection to the database lazy, made when it is first needed.
+func (p *pair) unfolding() *pgconn.PgConn {
+	if p.lazy != nil && !p.lazy.IsClosed() {
+		return p.lazy
+	}
+	server := postgres
+	server.database = "lazy"
+	if p.lazy == nil {
+		admin := postgres
+		admin.database = "postgres"
+		for _, step := range []struct {
+			to  string
+			sql string
+		}{
+			{admin.dsn(), "DROP DATABASE IF EXISTS lazy"},
+			{admin.dsn(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'tael'"}, // CREATE needs it to itself
+			{admin.dsn(), "CREATE DATABASE lazy TEMPLATE tael"},
+			{server.dsn(), "UPDATE pg_proc SET provolatile = 's' WHERE provolatile = 'i'"},
+		} {
+			if err := execute(step.to, step.sql); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		p.t.Cleanup(func() {
+			if err := execute(admin.dsn(), "DROP DATABASE lazy WITH (FORCE)"); err != nil {
+				p.t.Error(err)
+			}
+		})
+		p.pg = open(p.t, postgres)
+		answer(p.pg, limit)
+	}
+	p.lazy = open(p.t, server)
+	answer(p.lazy, limit)
+	return p.lazy
 }
 
 // brief is the first rows.
@@ -416,7 +466,7 @@ func TestGenerated(t *testing.T) {
 				t.Errorf("%s\ndiffers from PostgreSQL (-) on the gateway (+):\n%s", sql, p.differs(q))
 			}
 		}
-		return fmt.Sprintf("%d queries, %d differ, seed %d", n, failed, g.seed)
+		return fmt.Sprintf("%d queries, %d differ, %d in what PostgreSQL computes ahead, seed %d", n, failed, p.folded, g.seed)
 	})
 }
 
@@ -432,8 +482,8 @@ func count() int {
 
 func newGenerator(t *testing.T) *seeded {
 	t.Helper()
-	s := *seed
-	if s == 0 {
+	s := cmp.Or(*seed, 1)
+	if *seed == 0 && *all {
 		s = uint64(time.Now().UnixNano())
 	}
 	return &seeded{generator{grammar: readGrammar(t), rng: rand.New(rand.NewPCG(s, 0))}, s}

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,10 +28,11 @@ const postgresBin = "/usr/lib/postgresql/15/bin/"
 // A server is where a program connects to.
 type server struct {
 	name, host, port string
+	database         string // tael if empty
 }
 
 func (s server) dsn() string {
-	return fmt.Sprintf("host=%s port=%s user=tael dbname=tael sslmode=disable", s.host, s.port)
+	return fmt.Sprintf("host=%s port=%s user=tael dbname=%s sslmode=disable", s.host, s.port, cmp.Or(s.database, "tael"))
 }
 
 // environment tells programs the server, as libpq and its kin read it.
@@ -98,7 +100,7 @@ func startGateway(binary, dir string) (server, *process, error) {
 		return server{}, p, fmt.Errorf("import: %w: %s", err, out)
 	}
 	host, port, err := net.SplitHostPort(at.PG)
-	return server{"tael-sql", host, port}, p, err
+	return server{name: "tael-sql", host: host, port: port}, p, err
 }
 
 // startPostgreSQL runs a PostgreSQL 15 with the gateway's rows.
@@ -144,7 +146,7 @@ func startPostgreSQL(dir string, gateway server) (server, *process, error) {
 	if err != nil {
 		return server{}, nil, err
 	}
-	s := server{"PostgreSQL", "127.0.0.1", port}
+	s := server{name: "PostgreSQL", host: "127.0.0.1", port: port}
 	admin := strings.Replace(s.dsn(), "dbname=tael", "dbname=postgres", 1)
 	err = eventually(func() error { return execute(admin, "CREATE DATABASE tael") })
 	if err != nil {
