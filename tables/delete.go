@@ -58,10 +58,19 @@ func deletedFrom(writes []write, t *telemetry) map[int64]bool {
 	return gone
 }
 
-// deletes gives the stored rows that the transaction deletes, by table.
-func (tx *Tx) deletes() (out []record.Deleted) {
+// deletes gives the stored rows that the transaction deletes, by table, with
+// those that spans have replaced which it inserts and deletes again: no request
+// will replace them.
+func (tx *Tx) deletes(ctx context.Context) (out []record.Deleted, err error) {
 	byType := make(map[record.Type][]uint64)
+	seen := make(map[*telemetry]bool)
 	for _, w := range tx.writes {
+		if t := w.telemetry; len(w.deletes) > 0 && !seen[t] {
+			seen[t] = true
+			if byType[t.record], err = tx.replacedByUnstored(ctx, t); err != nil {
+				return nil, err
+			}
+		}
 		for _, n := range w.deletes {
 			if n >= 0 {
 				byType[w.telemetry.record] = append(byType[w.telemetry.record], uint64(n))
@@ -74,7 +83,19 @@ func (tx *Tx) deletes() (out []record.Deleted) {
 			out = append(out, record.Deleted{Type: kind, Rows: slices.Compact(rows)})
 		}
 	}
-	return out
+	return out, nil
+}
+
+// replacedByUnstored looks through the newest view, as COMMIT does for what is
+// stored.
+func (tx *Tx) replacedByUnstored(ctx context.Context, t *telemetry) ([]uint64, error) {
+	_, of := t.unstored(tx.writes)
+	if len(of) == 0 {
+		return nil, nil
+	}
+	view := tx.store.db.View()
+	defer view.Release()
+	return of.stored(ctx, view, t)
 }
 
 // A withoutDeleted leaves out the rows that the transaction has deleted.

@@ -189,22 +189,22 @@ func (t *telemetry) show(decoded *vector.Rows, row []any) error {
 func (tx *Tx) requests(receiveNanos int64) (out []engine.Request, err error) {
 	var order []*telemetry
 	rows := make(map[*telemetry][][]any)
-	gone := make(map[*telemetry]map[int64]bool)
+	unstored := make(map[*telemetry]map[int]bool)
 	for i, w := range tx.writes {
 		if w.decoded == nil {
 			continue
 		}
 		t := w.telemetry
-		if gone[t] == nil {
-			gone[t] = deletedFrom(tx.writes, t)
+		if _, known := unstored[t]; !known {
+			unstored[t], _ = t.unstored(tx.writes)
 		}
-		if gone[t][ownNumber(i)] {
+		if unstored[t][i] {
 			continue
 		}
-		if rows[w.telemetry] == nil {
-			order = append(order, w.telemetry)
+		if rows[t] == nil {
+			order = append(order, t)
 		}
-		rows[w.telemetry] = append(rows[w.telemetry], w.row)
+		rows[t] = append(rows[t], w.row)
 	}
 	for _, t := range order {
 		r, err := t.encoded(rows[t], receiveNanos)

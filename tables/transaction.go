@@ -143,7 +143,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if !slices.ContainsFunc(tx.writes, func(w write) bool { return w.undo == nil }) {
 		return nil
 	}
-	set, err := tx.writeSet()
+	set, err := tx.writeSet(ctx)
 	if err != nil {
 		tx.RollbackTo(0)
 		return err
@@ -159,7 +159,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	return commitError(err)
 }
 
-func (tx *Tx) writeSet() (*engine.WriteSet, error) {
+func (tx *Tx) writeSet(ctx context.Context) (*engine.WriteSet, error) {
 	set := &engine.WriteSet{Header: record.Header{Source: record.SQL, ReceiveNanos: time.Now().UnixNano()}}
 	newest := make(map[rowKey]int) // place in set.Keyed
 	for _, w := range tx.writes {
@@ -182,8 +182,10 @@ func (tx *Tx) writeSet() (*engine.WriteSet, error) {
 			set.Keyed[at].Value = value
 		}
 	}
-	set.Deletes = tx.deletes()
 	var err error
+	if set.Deletes, err = tx.deletes(ctx); err != nil {
+		return nil, err
+	}
 	set.Requests, err = tx.requests(set.Header.ReceiveNanos)
 	return set, err
 }
