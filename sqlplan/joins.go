@@ -59,12 +59,9 @@ func (c *compiler) region(n *bind.Join, conds []expr.Expr) (*stage, error) {
 		inputs = append(inputs, n)
 	}
 	flatten(n)
-	conds, never, err := c.decided(conds)
-	if err != nil {
-		return nil, err
-	}
+	conds, never, failed := c.decided(conds)
 	if never != nil {
-		return c.empty(n, never), nil
+		return c.empty(n, never, failed), nil
 	}
 	r := &joinRegion{c: c}
 	// Conjuncts over one input go below the joins; the rest join or filter.

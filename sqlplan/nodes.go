@@ -1,6 +1,7 @@
 package sqlplan
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/tael-sql/tael-sql/internal/exec"
@@ -11,12 +12,9 @@ import (
 )
 
 func (c *compiler) filter(n *bind.Filter) (*stage, error) {
-	conds, never, err := c.decided(conjuncts(n.Cond))
-	if err != nil {
-		return nil, err
-	}
+	conds, never, failed := c.decided(conjuncts(n.Cond))
 	if never != nil {
-		return c.empty(n, never), nil
+		return c.empty(n, never, failed), nil
 	}
 	in, conds, err := c.semiJoins(n.Input, conds)
 	if err != nil {
@@ -43,31 +41,39 @@ func (c *compiler) filter(n *bind.Filter) (*stage, error) {
 
 // decided evaluates the conjuncts that are the same for all rows, once, before
 // anything is read, as the One-Time Filter of PostgreSQL: never is one that is
-// not true. The others remain.
-func (c *compiler) decided(conds []expr.Expr) (rest []expr.Expr, never expr.Expr, err error) {
+// not true, and failed why it could not be computed. The others remain.
+func (c *compiler) decided(conds []expr.Expr) (rest []expr.Expr, never expr.Expr, failed error) {
 	for _, cond := range conds {
 		if !foldable(cond) {
 			rest = append(rest, cond)
 			continue
 		}
-		v, err := cond.Eval(c.env, nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		if v != true {
-			return nil, cond, nil
+		if v, err := cond.Eval(c.env, nil); err != nil || v != true {
+			return nil, cond, err
 		}
 	}
 	return rest, nil, nil
 }
 
-// empty stands for a node without rows.
-func (c *compiler) empty(n bind.Node, never expr.Expr) *stage {
+// empty stands for a node without rows, or, with failed, for one that fails
+// when it is asked for them.
+func (c *compiler) empty(n bind.Node, never expr.Expr, failed error) *stage {
 	cols := n.Columns()
 	step := &Step{Title: "Result", Width: 32 * len(cols)}
 	step.addDetail("One-Time Filter", never.String())
-	return &stage{readers: []vector.Reader{exec.FromSlice(kindsOf(cols), nil)}, cols: cols, step: step}
+	reader := exec.FromSlice(kindsOf(cols), nil)
+	if failed != nil {
+		reader = failing{failed}
+	}
+	return &stage{readers: []vector.Reader{reader}, cols: cols, step: step}
 }
+
+// failing gives an error instead of rows.
+type failing struct{ err error }
+
+func (f failing) Next(context.Context) (*vector.Batch, error) { return nil, f.err }
+
+func (f failing) Close() {}
 
 // applyFilter puts conjuncts above a stage.
 func (c *compiler) applyFilter(s *stage, conds []expr.Expr) *stage {

@@ -117,13 +117,20 @@ func arrayRemove(_ *Env, _ *Call, args []any) (any, error) {
 	if !ok {
 		return nil, nil
 	}
+	if len(a.Dims) > 1 {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "removing elements from multidimensional arrays is not supported")
+	}
 	var elems []any
 	for _, e := range a.Elems {
 		if !equalElements(pgtypes.Of(a.Elem), e, args[1]) {
 			elems = append(elems, e)
 		}
 	}
-	return pgtypes.NewArray(a.Elem, elems), nil
+	out := pgtypes.NewArray(a.Elem, elems)
+	if len(elems) > 0 {
+		out.Dims[0].Lower = a.Dims[0].Lower
+	}
+	return out, nil
 }
 
 func arrayFunctions() map[string]impl {

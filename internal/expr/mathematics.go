@@ -560,7 +560,7 @@ func signFloat(x float64) float64 {
 	case x < 0:
 		return -1
 	}
-	return x
+	return 0 // also of NaN
 }
 
 func signNumeric(d *apd.Decimal) *apd.Decimal {

@@ -67,10 +67,7 @@ func replaceMatches(re *regexp.Regexp, s, replacement string, start, n int64) st
 	from := runeOffset(s, start-1)
 	var out []byte
 	last := 0
-	for _, match := range re.FindAllStringSubmatchIndex(s, -1) {
-		if match[0] < from {
-			continue
-		}
+	for _, match := range allMatches(re, s, from, n == 1) {
 		if n > 1 {
 			n--
 			continue
@@ -161,11 +158,7 @@ func regexpMatches(_ *Env, _ *Call, args []any, emit func([]any) error) error {
 		return err
 	}
 	s := args[0].(string)
-	n := 1
-	if global {
-		n = -1
-	}
-	for _, match := range re.FindAllStringSubmatchIndex(s, n) {
+	for _, match := range allMatches(re, s, 0, !global) {
 		if err := emit([]any{groupsOf(s, match)}); err != nil {
 			return err
 		}
@@ -214,12 +207,7 @@ func matchesFrom(re *regexp.Regexp, s string, start int64) [][]int {
 	if start > runeCount(s)+1 {
 		return nil
 	}
-	from := runeOffset(s, start-1)
-	matches := re.FindAllStringSubmatchIndex(s, -1)
-	for len(matches) > 0 && matches[0][0] < from {
-		matches = matches[1:]
-	}
-	return matches
+	return allMatches(re, s, runeOffset(s, start-1), false)
 }
 
 func regexpCount(_ *Env, _ *Call, args []any) (any, error) {

@@ -136,6 +136,9 @@ func (b *binder) tableColumns(rel *catalog.Relation, alias string) []Column {
 // rowSource makes columns visible under a name.
 func rowSource(alias string, rel *catalog.Relation, cols []Column, plain bool) *source {
 	src := &source{alias: alias, rel: rel, byName: true, plain: plain}
+	if plain && alias == rel.Name {
+		src.schema = rel.Schema
+	}
 	for _, c := range cols {
 		src.cols = append(src.cols, sourceCol{name: c.Name, value: ref(c)})
 	}

@@ -127,7 +127,16 @@ func (s *scope) sourceNamed(schema, name string, location int32) (*source, *scop
 func (s *scope) columnRef(n *pg.ColumnRef) expr.Expr {
 	b := s.b
 	if _, star := n.Fields[len(n.Fields)-1].Node.(*pg.Node_AStar); star {
-		b.fail(n.Location, pgerr.FeatureNotSupported, "row expansion via \"*\" is not supported here")
+		names := append([]string{""}, stringsOf(n.Fields)...)
+		if len(names) == 1 {
+			b.fail(n.Location, pgerr.FeatureNotSupported, "row expansion via \"*\" is not supported here")
+		}
+		schema, table := names[len(names)-2], names[len(names)-1]
+		src, _ := s.sourceNamed(schema, table, n.Location)
+		if src == nil {
+			s.missingSource(schema, table, n.Location)
+		}
+		return s.wholeRow(src, n.Location)
 	}
 	names := stringsOf(n.Fields)
 	switch len(names) {
