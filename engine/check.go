@@ -112,6 +112,7 @@ func (c *checker) hotStore(fs vfs.FS, dir string, specs []TableSpec) (applied ui
 	c.blobs = &blobs{c.store, blob.New(fs, fs.PathJoin(dir, layout.BlobsDir)), defaultBlobFileBytes}
 	c.known = make(map[layout.Reference]bool)
 	c.parts = newParts(c.cold, c.store, 0, slog.New(slog.DiscardHandler))
+	defer c.parts.files.close()
 	for i, t := range tables {
 		live := make(map[string][]int64) // key → times
 		c.table(t, m.tables[i], live)

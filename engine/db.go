@@ -258,6 +258,9 @@ func (db *DB) shutdown(flush bool) error {
 // release closes what recover opened.
 func (db *DB) release() error {
 	var errs []error
+	if db.parts != nil {
+		db.parts.files.close()
+	}
 	if db.wal != nil {
 		if err := db.wal.Close(); err != nil && !errors.Is(err, wal.ErrFailed) { // Err tells of that one
 			errs = append(errs, err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 
 	"github.com/tael-sql/tael-sql/engine/blob"
@@ -62,6 +61,7 @@ type parts struct {
 	pages   *cold.Cache
 	indexes *lru[*layout.PartMeta, *layout.PartIndex]
 	open    *lru[*layout.PartMeta, *cold.Part]
+	files   *partFiles
 
 	mu      sync.Mutex // guards what follows
 	kept    map[*layout.PartMeta]*layout.PartIndex
@@ -72,6 +72,7 @@ func newParts(store object.Store, h *hot.Store, pageBytes int64, log *slog.Logge
 	return &parts{
 		store: store, hot: h, pages: cold.NewCache(pageBytes), log: log,
 		kept: make(map[*layout.PartMeta]*layout.PartIndex), missing: make(map[*layout.PartMeta]string),
+		files:   &partFiles{open: make(map[*partFile]bool)},
 		indexes: newLRU[*layout.PartMeta, *layout.PartIndex](partIndexBytes), open: newLRU[*layout.PartMeta, *cold.Part](partFooterBytes),
 	}
 }
@@ -147,16 +148,17 @@ func (p *parts) openFile(t *table, m *layout.PartMeta, pages *cold.Cache) (*cold
 	if err != nil {
 		return nil, err
 	}
-	part, err := cold.Open(file, file.Size(), &t.cold, m, pages)
+	f, err := p.files.add(m, file)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, err
 	}
-	runtime.AddCleanup(part, func(file object.Reader) { _ = file.Close() }, file) // it was only read
-	return part, nil
+	return p.files.part(t, f, pages)
 }
 
-// forget drops what is kept of a part that has gone.
+// forget drops what is kept of a part that has gone, its open files too: they
+// would keep the space on the disk.
 func (p *parts) forget(m *layout.PartMeta) {
+	p.files.dropPart(m)
 	p.indexes.drop(m)
 	p.open.drop(m)
 	p.mu.Lock()
@@ -168,7 +170,7 @@ func (p *parts) forget(m *layout.PartMeta) {
 // partError names the part; damage and absence become an ErrCorrupt.
 func partError(t *table, m *layout.PartMeta, err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnavailable):
+	case err == nil || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed):
 		return err
 	case errors.Is(err, object.ErrMissing):
 		return fmt.Errorf("%w: part %s is missing", ErrCorrupt, m.Name)

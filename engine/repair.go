@@ -167,6 +167,7 @@ func (p *repairer) hotStore() (applied uint64, err error) {
 	defer func() { err = errors.Join(err, p.store.Close()) }()
 	p.blobs = &blobs{p.store, blob.New(p.fs, p.fs.PathJoin(p.dir, layout.BlobsDir)), defaultBlobFileBytes}
 	p.parts = newParts(p.opts.coldStore(p.dir), p.store, 0, slog.New(slog.DiscardHandler))
+	defer p.parts.files.close()
 	if err := p.rows(); err != nil { // of keyed tables, requests and texts
 		return 0, err
 	}
