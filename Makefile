@@ -72,7 +72,7 @@ clients-smoke: build ## psql, drivers, postgres_fdw, captured statements, SQL an
 	bash $(CLIENTS)/install.sh smoke $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) $(ARGS)
 
-clients: build ## clients-smoke with more client programs, the suites of pgx and lib/pq, and 20,000 generated queries
+clients: build ## clients-smoke with more client programs, the suites of pgx and lib/pq, 20,000 generated queries and sqlsmith's
 	bash $(CLIENTS)/install.sh all $(CLIENTS_HOME)
 	cd $(CLIENTS) && go test -count=1 -args -binary ../../../$(BIN) -all $(ARGS)
 

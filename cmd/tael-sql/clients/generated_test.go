@@ -488,12 +488,17 @@ func count() int {
 	return 400
 }
 
+// newSeed is that of the flag, or if it is 0 the clock's with -all, else 1.
+func newSeed() uint64 {
+	if *seed == 0 && *all {
+		return uint64(time.Now().UnixNano())
+	}
+	return cmp.Or(*seed, 1)
+}
+
 func newGenerator(t *testing.T) *seeded {
 	t.Helper()
-	s := cmp.Or(*seed, 1)
-	if *seed == 0 && *all {
-		s = uint64(time.Now().UnixNano())
-	}
+	s := newSeed()
 	return &seeded{generator{grammar: readGrammar(t), rng: rand.New(rand.NewPCG(s, 0))}, s}
 }
 
