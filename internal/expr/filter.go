@@ -346,5 +346,5 @@ func AttrKey(e Expr) (col *Col, key string, ok bool) {
 		return nil, "", false
 	}
 	key, ok = c.Val.(string)
-	return col, key, ok
+	return col, key, ok && key != "" // to a scan, no key is the whole column
 }

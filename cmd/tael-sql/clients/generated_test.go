@@ -314,7 +314,7 @@ type pair struct {
 	folded int // queries that fail in PostgreSQL only because it does
 }
 
-const limit = "SET statement_timeout = '5s'"
+const limit, patience = "SET statement_timeout = '5s'", "SET statement_timeout = '20s'"
 
 func (p *pair) connect() {
 	if p.pg == nil {
@@ -323,7 +323,7 @@ func (p *pair) connect() {
 	}
 	if p.tael == nil || p.tael.IsClosed() {
 		p.tael = open(p.t, gateway)
-		answer(p.tael, limit)
+		answer(p.tael, patience)
 	}
 }
 

@@ -69,3 +69,4 @@ BEGIN
 SELECT 1/0
 SELECT 1
 ROLLBACK
+SELECT count(attributes ->> ''), count(attributes ->> 'http.method' || (attributes ->> '')) FROM spans WHERE attributes ->> '' IS NULL OR attributes ->> '' = ''
