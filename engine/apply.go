@@ -78,13 +78,8 @@ func (db *DB) findInBlocks(base *View, p *pending, kills blockKills) error {
 		if !late && (hour < from || hour > to) || len(h.blocks) == 0 {
 			continue
 		}
-		if err := h.load(func(m *layout.BlockMeta) (*blockKeys, error) { return db.readKeys(t, m) }); err != nil {
-			if !errors.Is(err, ErrCorrupt) {
-				return err
-			}
-			// The rows of that hour are no longer replaced; scans and the check name the block.
-			db.opts.Logger.Error("replaced rows cannot be found in a damaged block", "table", t.Schema.Name, "error", err)
-			continue
+		if err := h.load(func(m *layout.BlockMeta) (*blockKeys, error) { return db.soundKeys(t, m) }); err != nil {
+			return err
 		}
 		for i, hash := range hashes {
 			if (late || hour >= froms[i] && hour <= tos[i]) && h.filter.contains(hash) {
@@ -97,6 +92,17 @@ func (db *DB) findInBlocks(base *View, p *pending, kills blockKills) error {
 	return db.findInParts(base.tables[t.number].parts, p, kills)
 }
 
+// soundKeys gives the keys of a block, nil of a damaged one: its rows are no
+// longer replaced, ingest goes on, and scans and the check name it.
+func (db *DB) soundKeys(t *table, m *layout.BlockMeta) (*blockKeys, error) {
+	keys, err := db.readKeys(t, m)
+	if errors.Is(err, ErrCorrupt) {
+		db.opts.Logger.Error("replaced rows cannot be found in a damaged block", "table", t.Schema.Name, "error", err)
+		return nil, nil
+	}
+	return keys, err
+}
+
 // verifyKey collects the rows of an hour's blocks that row i of p replaces.
 func (db *DB) verifyKey(p *pending, i int, hash uint64, h *hourIndex, kills blockKills) error {
 	t := p.table
@@ -105,9 +111,12 @@ func (db *DB) verifyKey(p *pending, i int, hash uint64, h *hourIndex, kills bloc
 		if !m.Keys.Contains(hash) {
 			continue
 		}
-		keys, err := db.readKeys(t, m)
+		keys, err := db.soundKeys(t, m)
 		if err != nil {
 			return err
+		}
+		if keys == nil {
+			continue
 		}
 		keys.find(hash, key, p.rows.Cols[t.time].Ints[i], int64(db.opts.ReplaceHorizon), func(row int) {
 			kills[m.ID] = append(kills[m.ID], row)

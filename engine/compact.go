@@ -104,7 +104,7 @@ func (db *DB) compactTable(ctx context.Context, t *table, before int64) (rows in
 			return rows, err
 		}
 		n, err := db.compactBlocks(ctx, t, refs)
-		if err != nil {
+		if err != nil && !db.setAside(ctx, t, refs, err) {
 			return rows, err
 		}
 		rows += int64(n)
@@ -128,6 +128,9 @@ func (db *DB) claimBlocks(t *table, before int64) []*blockRef {
 	for _, ref := range db.view.Load().tables[t.number].blocks {
 		m := ref.meta
 		late := m.Hour == layout.LateHour
+		if db.damaged[m] {
+			continue
+		}
 		if late && m.MaxTime < before || !late && m.Hour < hourOf(before) {
 			old = append(old, ref)
 		}

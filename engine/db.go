@@ -77,12 +77,15 @@ type DB struct {
 	stored    []layout.TableState // by table, as in the hot store
 	gone      []goneBlock
 	claimed   map[*layout.BlockMeta]bool // inputs of a compaction: these are not merged
+	damaged   map[*layout.BlockMeta]bool // what no job takes, see setAside
 	cutoffs   []int64                    // by table: rows of a time before it may be deleted
 
 	// The compactor's own.
 	sweeper   sweeper
 	goneParts []gonePart
 	live      *livePublisher
+
+	damagedParts map[*layout.PartMeta]bool // see setAside
 
 	flushRequests chan flushRequest // capacity 1
 	flushWorker   *worker           // the flusher
@@ -169,8 +172,8 @@ func newDB(dir string, o Options) *DB {
 		opts: o, dir: dir, events: o.Events.withLog(o.Logger), cache: newLRU[*layout.BlockMeta, cachedBlock](o.BlockCacheBytes), requests: newRequestWindow(o.DedupeWindow),
 		byType: make(map[record.Type]*table), held: newHeldViews(), keyedOnWay: make(map[string]uint64),
 		fan: mergeFan, encoders: 1,
-		claimed: make(map[*layout.BlockMeta]bool),
-		queue:   make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
+		claimed: make(map[*layout.BlockMeta]bool), damaged: make(map[*layout.BlockMeta]bool), damagedParts: make(map[*layout.PartMeta]bool),
+		queue: make(chan *entry, 4096), flushRequests: make(chan flushRequest, 1), flushWorker: newWorker(), compactWorker: newWorker(),
 	}
 	db.ballast = newBallast(o.FS, dir, &o)
 	db.jobs, db.digests = newJobs(&db.events), newLRU[digestID, *layout.Digest](digestCacheBytes)

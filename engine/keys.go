@@ -228,7 +228,8 @@ func (x *blockIndex) follow(v *View, tv *tableView) {
 	x.known = listed
 }
 
-// load enters the keys of blocks that the filter lacks.
+// load enters the keys of blocks that the filter lacks; read gives nil for a
+// block that has none to enter.
 func (h *hourIndex) load(read func(*layout.BlockMeta) (*blockKeys, error)) error {
 	if len(h.unread) == 0 {
 		return nil
@@ -245,6 +246,9 @@ func (h *hourIndex) load(read func(*layout.BlockMeta) (*blockKeys, error)) error
 		if err != nil {
 			h.filter, h.unread = growingFilter{}, slices.Clone(h.blocks)
 			return err
+		}
+		if keys == nil {
+			continue
 		}
 		for _, p := range keys.index {
 			h.filter.add(p.hash)

@@ -27,14 +27,14 @@ const (
 func (db *DB) mergeParts(ctx context.Context, t *table, before int64) error {
 	for ctx.Err() == nil {
 		v := db.View()
-		inputs := chooseMerge(v.tables[t.number].parts, before)
+		inputs := chooseMerge(db.soundParts(v.tables[t.number].parts), before)
 		if inputs == nil {
 			v.Release()
 			return nil
 		}
 		err := db.mergeInto(ctx, t, inputs)
 		v.Release()
-		if err != nil {
+		if err != nil && !db.setPartsAside(t, inputs, err) {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/tael-sql/tael-sql/engine/block"
@@ -28,9 +29,10 @@ func (db *DB) reblock(ctx context.Context) error {
 			v.Release()
 			break
 		}
+		before := len(db.damaged)
 		err := db.mergeBlocks(v, t, refs)
 		v.Release()
-		if err != nil {
+		if err != nil && len(db.damaged) == before {
 			return err
 		}
 	}
@@ -52,7 +54,7 @@ func (db *DB) smallBlocks(v *View) (*table, []*blockRef) {
 			for rows := ref.meta.Rows - ref.deadCount; rows >= reblockInputs; rows /= reblockInputs {
 				size++
 			}
-			if 2*ref.meta.Rows >= db.opts.BlockRows || ref.meta.Bytes >= reblockBytes || db.claimed[ref.meta] {
+			if 2*ref.meta.Rows >= db.opts.BlockRows || ref.meta.Bytes >= reblockBytes || db.claimed[ref.meta] || db.damaged[ref.meta] {
 				continue
 			}
 			c := class{ref.meta.Hour, size}
@@ -67,9 +69,10 @@ func (db *DB) smallBlocks(v *View) (*table, []*blockRef) {
 // mergeBlocks replaces blocks by fewer ones, without their dead rows.
 func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 	job := db.jobs.begin(ReblockJob, t.Schema.Name)
+	reading := true
 	defer func() {
 		job.end(err)
-		if err != nil {
+		if err != nil && !(reading && errors.Is(err, ErrCorrupt)) {
 			db.fail(err)
 		}
 	}()
@@ -80,6 +83,9 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 		inputs[ref.meta.ID] = s
 		source, err := readRows(db.hot, t, ref.meta)
 		if err != nil {
+			if errors.Is(err, ErrCorrupt) {
+				db.damaged[ref.meta] = true
+			}
 			return err
 		}
 		sources = append(sources, source)
@@ -90,6 +96,7 @@ func (db *DB) mergeBlocks(v *View, t *table, refs []*blockRef) (err error) {
 			}
 		}
 	}
+	reading = false
 	blocks, err := db.encodeBlocks(t, refs[0].meta.Hour, sources, picks, nil)
 	if err != nil {
 		return err
