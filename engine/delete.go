@@ -60,7 +60,7 @@ func (db *DB) findDeleted(tv *tableView, d *deletion, kills blockKills) error {
 	for _, ref := range tv.parts {
 		found := make(blockKills)
 		err := partError(d.table, ref.meta, db.findDeletedIn(ref, d, found))
-		if errors.Is(err, ErrUnavailable) {
+		if db.parts.mayComeBack(ref.meta, err) {
 			db.opts.Logger.Error("rows to delete cannot be found in a part", "table", d.table.Schema.Name, "error", err)
 			if d.unsettled == nil {
 				d.unsettled = make(map[uint64][]layout.Unsettled)

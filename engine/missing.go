@@ -66,3 +66,9 @@ func (p *parts) openObject(t *table, m *layout.PartMeta) (object.Reader, error) 
 	}
 	return file, err
 }
+
+// mayComeBack reports whether an error of a part is that of a store that cannot
+// be reached, or of a part that somebody may put back.
+func (p *parts) mayComeBack(m *layout.PartMeta, err error) bool {
+	return err != nil && (errors.Is(err, ErrUnavailable) || p.problem(m) != "")
+}

@@ -55,7 +55,7 @@ func (db *DB) findInPart(ref *partRef, p *pending, kills blockKills) error {
 			var keys *blockKeys
 			if !unavailable {
 				keys, err = db.chunkKeys(t, m, index.Chunks[k].BlockMeta, k)
-				unavailable = errors.Is(err, ErrUnavailable)
+				unavailable = db.parts.mayComeBack(m, err)
 			}
 			if unavailable {
 				p.unsettle(m.ID, i, int64(db.opts.ReplaceHorizon))

@@ -12,12 +12,12 @@ import (
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// A row that comes while the object store is not available may replace one in
-// a part that cannot be read. Ingest does not wait for the store: the row's key
-// stays with the part, unsettled, in the view and from the next flush in the
-// hot store, and so does the number of a row to delete. Whoever reads the part
-// takes the rows of its unsettled keys for dead; the compactor marks them once
-// it can.
+// A row that comes while the object store is not available, or a part is missing
+// from it, may replace one in a part that cannot be read. Ingest does not wait:
+// the row's key stays with the part, unsettled, in the view and from the next
+// flush in the hot store, and so does the number of a row to delete. Whoever
+// reads the part takes the rows of its unsettled keys for dead; the compactor
+// marks them once it can.
 
 // unsettle leaves row i of p to be looked for in a part.
 func (p *pending) unsettle(part uint64, i int, horizon int64) {
