@@ -50,6 +50,9 @@ type Catalog struct {
 	byOID     map[pgtypes.OID]entry
 	functions map[string]TableFunction
 	temporary pgtypes.OID // of the next temporary table; 0: not a session's own catalog
+	view      pgtypes.OID // the highest that NewViewOID has given
+	changes   uint64      // of stored views, or in a session's own catalog those of shared that it has
+	shared    *Catalog    // of a session's own catalog
 }
 
 // An entry is a relation; table is nil for a view.

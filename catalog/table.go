@@ -24,6 +24,7 @@ type Relation struct {
 	Comment    string
 	AppendOnly bool   // rows can be added and deleted, and not changed
 	Definition string // of a view or a SQLFunction: its query
+	Stored     bool   // a view that a user has made
 }
 
 // A Column of a relation; its attnum is its place plus one.

@@ -22,6 +22,7 @@ const (
 func (c *Catalog) Own() *Catalog {
 	c.mu.RLock()
 	own := &Catalog{
+		shared: c, changes: c.changes,
 		database: c.database, owner: c.owner, users: c.users, temporary: temporaryFirst,
 		relations: maps.Clone(c.relations), byOID: maps.Clone(c.byOID), functions: maps.Clone(c.functions),
 	}

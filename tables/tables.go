@@ -145,7 +145,7 @@ func KeyedSpecs() []engine.KeyedSpec {
 	for _, t := range keyedTables {
 		specs = append(specs, engine.KeyedSpec{ID: t.id, Name: t.name})
 	}
-	return append(specs, engine.KeyedSpec{ID: rolesID, Name: roles.rel.Name})
+	return append(specs, engine.KeyedSpec{ID: rolesID, Name: roles.rel.Name}, engine.KeyedSpec{ID: viewsID, Name: storedViews.rel.Name})
 }
 
 // section is the columns of one table.

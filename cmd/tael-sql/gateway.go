@@ -109,6 +109,9 @@ func (g *gateway) newSQL(c *config, encryption *tls.Config) authenticator {
 	cat := catalog.New(database, user)
 	tables.Register(cat)
 	store := tables.NewStore(g.db)
+	if err := store.RegisterViews(cat); err != nil {
+		g.log.Error("the views cannot be read", "error", err)
+	}
 	store.KeepComments(c.Retention.keep["comments"])
 	cat.SetRoles(func() []catalog.Role {
 		list, err := store.Roles()

@@ -79,12 +79,14 @@ func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag
 		tag, err = p.stmt.node.Tag, s.declare(ctx, p.stmt, p.params)
 	case syntax.CreateTable:
 		tag, err = p.stmt.node.Tag, s.createTable(p.stmt)
+	case syntax.CreateView:
+		tag, err = p.stmt.node.Tag, s.createView(ctx, p.stmt)
 	case syntax.CreateTableAs:
 		var n int
 		n, err = p.createTableAs(ctx)
 		tag = "SELECT " + strconv.Itoa(n)
 	case syntax.Drop:
-		tag, err = p.stmt.node.Tag, s.drop(p.stmt)
+		tag, err = p.stmt.node.Tag, s.drop(ctx, p.stmt)
 	case syntax.Truncate:
 		tag, err = p.stmt.node.Tag, s.truncate(p.stmt)
 	case syntax.Lock:

@@ -28,8 +28,9 @@ type temporary struct {
 
 // names is the catalog that the session's statements look names up in.
 func (s *Session) names() *catalog.Catalog {
-	if s.temporaries.own != nil {
-		return s.temporaries.own
+	if own := s.temporaries.own; own != nil {
+		own.Refresh()
+		return own
 	}
 	return s.handler.opts.Catalog
 }
@@ -166,9 +167,12 @@ func (p *portal) createTableAs(ctx context.Context) (rows int, err error) {
 	return rows, nil
 }
 
-// drop is DROP TABLE of temporary tables.
-func (s *Session) drop(st *statement) error {
+// drop is DROP VIEW, and DROP TABLE of temporary tables.
+func (s *Session) drop(ctx context.Context, st *statement) error {
 	n := st.node.Node.GetDropStmt()
+	if n.RemoveType == pg.ObjectType_OBJECT_VIEW {
+		return s.dropViews(ctx, st)
+	}
 	if n.RemoveType != pg.ObjectType_OBJECT_TABLE {
 		return st.node.Unsupported()
 	}

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/tael-sql/tael-sql/catalog"
@@ -130,6 +132,9 @@ func (s *scope) viewQuery(rel *catalog.Relation, src *source) Node {
 	inner := &binder{shared: b.shared, stmt: stmt, path: []string{"pg_catalog", rel.Schema, "public"}, view: b.view + 1}
 	r := inner.selectStmt(sel.SelectStmt, nil, nil)
 	inner.finishTypes(&r)
+	if rel.Stored && len(r.cols) != len(rel.Columns) {
+		r = asDefined(rel, r)
+	}
 	for i := range r.cols {
 		if i < len(rel.Columns) {
 			r.cols[i].Name = rel.Columns[i].Name
@@ -144,6 +149,23 @@ func (s *scope) viewQuery(rel *catalog.Relation, src *source) Node {
 		b.cols[id] = col
 	}
 	return node
+}
+
+// asDefined gives of a view's query the columns that the view was made with: a
+// star in it may have come to stand for more.
+func asDefined(rel *catalog.Relation, r relation) relation {
+	out := relation{}
+	var items []Item
+	for i, want := range rel.Columns {
+		at := slices.IndexFunc(r.cols, func(c Column) bool { return c.Name == want.Name })
+		if at < 0 {
+			at = min(i, len(r.cols)-1)
+		}
+		out.cols = append(out.cols, r.cols[at])
+		items = append(items, Item{Expr: ref(r.cols[at]), Col: r.cols[at]})
+	}
+	out.node = &Project{Input: r.node, Items: items}
+	return out
 }
 
 // renameColumns applies the column names of an alias.
