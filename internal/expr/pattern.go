@@ -64,6 +64,9 @@ func expandReplacement(dst []byte, replacement, s string, match []int) []byte {
 // replaceMatches replaces the n-th match from character start on, or with n 0
 // every one.
 func replaceMatches(re *regexp.Regexp, s, replacement string, start, n int64) string {
+	if start > runeCount(s)+1 {
+		return s
+	}
 	from := runeOffset(s, start-1)
 	var out []byte
 	last := 0
