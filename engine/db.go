@@ -79,6 +79,7 @@ type DB struct {
 	claimed   map[*layout.BlockMeta]bool // inputs of a compaction: these are not merged
 	damaged   map[*layout.BlockMeta]bool // what no job takes, see setAside
 	cutoffs   []int64                    // by table: rows of a time before it may be deleted
+	released  []atomic.Int64             // by table: what Release said
 
 	// The compactor's own.
 	sweeper   sweeper
@@ -187,7 +188,7 @@ func newDB(dir string, o Options) *DB {
 		db.nextBlock = append(db.nextBlock, 1)
 	}
 	db.nextRow, db.stored = make([]uint64, len(db.tables)), make([]layout.TableState, len(db.tables))
-	db.cutoffs = make([]int64, len(db.tables))
+	db.cutoffs, db.released = make([]int64, len(db.tables)), make([]atomic.Int64, len(db.tables))
 	return db
 }
 

@@ -20,6 +20,7 @@ const (
 	SweepJob     JobKind = "sweep"     // texts that nothing refers to are deleted
 	RetentionJob JobKind = "retention" // what has expired, to nothing
 	IndexJob     JobKind = "index"     // texts to the index of their words
+	RollUpJob    JobKind = "rollup"    // points that expire, to rows of five minutes
 )
 
 // A JobState is how far a job is.
@@ -76,6 +77,17 @@ type job struct {
 
 func newJobs(events *Events) *jobs {
 	return &jobs{events: events, totals: make(map[JobKind]JobTotals)}
+}
+
+// RunJob enters what a caller does with the store among its jobs. It says how
+// many rows it has read and written.
+func (db *DB) RunJob(kind JobKind, table string, run func() (rowsIn, rowsOut int64, err error)) (err error) {
+	job := db.jobs.begin(kind, table)
+	defer func() { job.end(err) }()
+	in, out, err := run()
+	job.read(0, int(in), 0)
+	job.wrote(0, int(out), 0)
+	return err
 }
 
 // begin enters a job. The caller must end it.

@@ -37,6 +37,8 @@ type Options struct {
 	// Retention is how long rows of a table are kept, by its name. Default and 0:
 	// for ever.
 	Retention map[string]time.Duration
+	// Held names tables whose expired rows are not deleted before Release says so.
+	Held []string
 	// Payloads is how long payloads of rows of a table are kept, by its name: what
 	// TableSpec.Offload names. Default and 0: as long as the rows.
 	Payloads map[string]time.Duration
@@ -117,6 +119,7 @@ type faults struct {
 	writeSetInPart    bool   // the keyed rows of a write set become visible and durable without its requests
 	keyedNotInBatch   bool   // keyed rows are not written with the LSN that says they are
 	recycleBeforeBlob bool   // WAL segments are given up before the texts outside the rows are durable
+	deleteHeld        bool   // what has expired is deleted although it is held
 	dropBeforeCommit  bool   // what has expired is deleted before the manifest says so
 	duringSweep       func() // called before texts are deleted
 	sweepAnyway       bool   // a sweep deletes what a flush has taken meanwhile

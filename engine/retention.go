@@ -137,9 +137,27 @@ const maxClockLead = time.Hour
 func (db *DB) advanceCutoffs() {
 	now := db.believedNow()
 	for i, t := range db.tables {
-		db.cutoffs[i] = max(db.cutoffs[i], cutoff(db.opts.Retention[t.Schema.Name], now))
+		before := cutoff(db.opts.Retention[t.Schema.Name], now)
+		if slices.Contains(db.opts.Held, t.Schema.Name) && !db.opts.faults.deleteHeld {
+			before = min(before, db.released[i].Load())
+		}
+		db.cutoffs[i] = max(db.cutoffs[i], before)
 	}
 }
+
+// Release says that rows of a table of Options.Held whose time is before one, in
+// ns since 1970, may be deleted once they have expired.
+func (db *DB) Release(table string, before int64) {
+	for i, t := range db.tables {
+		if t.Schema.Name == table {
+			db.released[i].Store(before)
+		}
+	}
+}
+
+// Expiry gives the time, in ns since 1970, before which rows may be deleted that
+// are kept for so long; 0 if none may.
+func (db *DB) Expiry(keep time.Duration) int64 { return cutoff(keep, db.believedNow()) }
 
 // believedNow gives the time by which rows and payloads may be deleted. A clock
 // that is far ahead hides rows for as long as it is, but does not get them

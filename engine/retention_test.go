@@ -169,3 +169,56 @@ func TestRetentionCrash(t *testing.T) {
 		}
 	}
 }
+
+// Rows of a table that is held are not deleted before they are released, be they
+// in the memtable, in a block or in a part. A store that deletes them is noticed.
+func TestHeldRows(t *testing.T) {
+	for _, bug := range []bool{false, true} {
+		o := testOptions(vfs.NewMem())
+		o.faults.deleteHeld = bug
+		o.Held = []string{"spans"}
+		o.Retention = map[string]time.Duration{"spans": time.Hour}
+		var minute atomic.Int64
+		minute.Store(arrivalMinute)
+		o.Now = func() time.Time { return time.Unix(0, minuteNanos(int(minute.Load()))) }
+		db := mustOpen(t, o)
+		mustAppend(t, db, record.Traces, "a 1 570 part 1\n")
+		mustCheckpoint(t, db)
+		if _, err := db.Compact(context.Background(), math.MaxInt64); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, db, record.Traces, "b 1 571 block 1\n")
+		mustCheckpoint(t, db)
+		mustAppend(t, db, record.Traces, "c 1 572 memtable 1\nc 2 600 stays 1\n")
+		minute.Store(640)
+		rows := func() int {
+			mustCheckpoint(t, db)
+			if _, err := db.ApplyRetention(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			v := db.View()
+			defer v.Release()
+			rows, _, err := scanText(v, ScanRequest{Table: "spans"}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(rows)
+		}
+		if n := rows(); (n == 4) == bug {
+			t.Errorf("planted bug %v: %d rows before they are released, want 4 without it", bug, n)
+		}
+		if !bug {
+			db.Release("spans", minuteNanos(571))
+			if n := rows(); n != 3 {
+				t.Errorf("%d rows once one is released, want 3", n)
+			}
+			db.Release("spans", minuteNanos(630))
+			if n := rows(); n != 1 {
+				t.Errorf("%d rows once all are released, want the one that has not expired", n)
+			}
+		}
+		if err := db.shutdown(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func registerAbout(c *catalog.Catalog) {
 		{
 			jobsOID, "tael_jobs", "Background jobs that run, and the last that have ended since the start.",
 			[]catalog.Column{
-				col("job", pgtypes.Text, "What it does: flush, reblock, compact, merge, retention, sweep"),
+				col("job", pgtypes.Text, "What it does: flush, reblock, compact, merge, rollup, retention, sweep"),
 				col("relation", pgtypes.Text, "Table; NULL for all"),
 				col("started_at", pgtypes.Timestamptz, "Start"),
 				col("finished_at", pgtypes.Timestamptz, "End; NULL while it runs"),

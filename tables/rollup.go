@@ -1,11 +1,16 @@
 package tables
 
 import (
+	"strings"
+	"time"
+
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 )
 
-// rollup is metrics_5m, made of the points when it is read.
+// rollup is metrics_5m: the stored rows of the steps before a boundary, and the
+// others made of the points when it is read. storeRollups moves the boundary on,
+// over what has expired of the points, before these are deleted.
 //
 // Of points with the same time and start the last to arrive counts. A counter
 // (a monotonic cumulative sum) and a cumulative histogram have grown since the
@@ -15,7 +20,7 @@ import (
 // since after the point before. What a first point counted before its bucket is
 // in none.
 var rollup = view{
-	metrics5mOID, "metrics_5m", "Metrics in steps of five minutes: one row for each series and step that has points.",
+	metrics5mOID, "metrics_5m", "Metrics in steps of five minutes: one row for each series and step that has points. Rows stay when their points expire, until retention.metrics_5m.",
 	[]catalog.Column{
 		col("bucket", pgtypes.Timestamptz, "Begin of the five minutes"),
 		col("service", pgtypes.Text, "Service"),
@@ -33,7 +38,13 @@ var rollup = view{
 	` SELECT bucket, service, name, series_id, attributes, metric_type, count, sum, min, max,
     sum / nullif(count, 0)::float8 AS avg,
     last
-   FROM ( SELECT bucket, service, name, series_id, attributes, metric_type,
+   FROM ( SELECT * FROM rollup_rows()
+        UNION ALL
+         ` + rollupSteps + `) sums;`,
+}
+
+// rollupSteps makes rows of points, in the columns of rollup_rows().
+const rollupSteps = `SELECT bucket, service, name, series_id, attributes, metric_type,
             sum(CASE
                     WHEN metric_type NOT IN ('histogram', 'summary') THEN 1
                     WHEN NOT cumulative OR anew THEN count
@@ -61,10 +72,28 @@ var rollup = view{
                            FROM ( SELECT DISTINCT ON (series_id, "timestamp", time_unix_nano, start_time_unix_nano)
                                     date_bin('00:05:00'::interval, "timestamp", '2000-01-01 00:00:00+00'::timestamptz) AS bucket,
                                     "timestamp", time_unix_nano, start_time, start_time_unix_nano, service, name, series_id, attributes,
-                                    metric_type, temporality, is_monotonic, value, count, min, max
-                                   FROM metrics
+                                    metric_type, temporality, is_monotonic, value, count, min, max, counted
+                                   FROM rollup_points()
                                   WHERE NOT no_recorded_value
                                   ORDER BY series_id, "timestamp", time_unix_nano, start_time_unix_nano, ingested_at DESC) points
                           WINDOW series AS (PARTITION BY service, name, series_id ORDER BY "timestamp", time_unix_nano, start_time_unix_nano)) neighbours) steps
-          GROUP BY bucket, service, name, series_id, attributes, metric_type) sums;`,
+          WHERE counted
+          GROUP BY bucket, service, name, series_id, attributes, metric_type`
+
+// rollupQueries give the rows and the last points of each series that
+// storeRollups takes, of the points between the boundary and a time.
+func rollupQueries(until time.Time) (rows, last string) {
+	call := "rollup_points('" + until.UTC().Format(time.RFC3339) + "')"
+	rows = strings.Replace(rollupSteps, "rollup_points()", call, 1)
+	last = `SELECT DISTINCT ON (service, name, series_id) "timestamp", time_unix_nano, start_time, start_time_unix_nano, service, name, series_id,
+	attributes, metric_type, temporality, is_monotonic, value, count, min, max, false AS no_recorded_value, ingested_at
+	FROM ` + call + `
+	WHERE NOT carried AND NOT no_recorded_value
+	ORDER BY service, name, series_id, "timestamp" DESC, time_unix_nano DESC, start_time_unix_nano DESC, ingested_at DESC`
+	return rows, last
+}
+
+// oldestPoint asks for the time of the first point from the boundary to a time.
+func oldestPoint(until time.Time) string {
+	return "SELECT min(\"timestamp\") FROM rollup_points('" + until.UTC().Format(time.RFC3339) + "') WHERE NOT carried AND NOT no_recorded_value"
 }

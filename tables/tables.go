@@ -125,6 +125,8 @@ func Register(c *catalog.Catalog) {
 		c.AddFunction(f)
 	}
 	c.AddFunction(newSearch(stored[0], stored[1]))
+	c.AddFunction(newRollupPoints(stored[2]))
+	c.AddFunction(rollupRows{})
 }
 
 // keyedTables are the tables that statements write row by row. Their ids are
@@ -145,7 +147,10 @@ func KeyedSpecs() []engine.KeyedSpec {
 	for _, t := range keyedTables {
 		specs = append(specs, engine.KeyedSpec{ID: t.id, Name: t.name})
 	}
-	return append(specs, engine.KeyedSpec{ID: rolesID, Name: roles.rel.Name}, engine.KeyedSpec{ID: viewsID, Name: storedViews.rel.Name})
+	for _, t := range []*keyed{roles, storedViews, storedRollups, lastPoints, rollupBoundary} {
+		specs = append(specs, engine.KeyedSpec{ID: t.id, Name: t.rel.Name})
+	}
+	return specs
 }
 
 // section is the columns of one table.

@@ -77,6 +77,7 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 // A rowChoice is stored rows by their running numbers: all from one on, or with
 // rows those alone. The rows of the transaction are not subject to it.
 type rowChoice struct {
+	since *int64 // rows that have expired too, from this time in ns since 1970 on
 	from uint64
 	rows []engine.RowAt
 }
@@ -92,6 +93,9 @@ func (t *telemetry) scan(req *catalog.ScanRequest, choice rowChoice) ([]vector.R
 		p.plan(ref)
 	}
 	since, payloads := t.since(snap, req.Env), snap.payloadsSince(t.rel.Name, req.Env)
+	if choice.since != nil {
+		since = *choice.since
+	}
 	gone, number := deletedFrom(snap.writes, t), 0
 	if gone != nil {
 		number = p.need(engine.ColumnRef{Field: engine.RowNumber})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tael-sql/tael-sql/engine"
@@ -21,6 +22,8 @@ type Store struct {
 
 	keepComments time.Duration // 0: for ever
 	comments     *keyed        // nil if that has not been set
+	keepRollups  time.Duration // 0: for ever
+	rolling      sync.Mutex    // held while rows of metrics_5m are made or deleted
 }
 
 // NewStore makes a store.

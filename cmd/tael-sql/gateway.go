@@ -53,6 +53,8 @@ type gateway struct {
 	endpoints endpoints
 	ready     atomic.Bool
 	wg        sync.WaitGroup
+
+	stopRollUps context.CancelFunc // nil before they have begun
 }
 
 // startGateway opens the data folder and listens. Listeners open before the
@@ -113,6 +115,9 @@ func (g *gateway) newSQL(c *config, encryption *tls.Config) authenticator {
 		g.log.Error("the views cannot be read", "error", err)
 	}
 	store.KeepComments(c.Retention.keep["comments"])
+	if err := store.KeepRollups(c.Retention.keep["metrics_5m"]); err != nil {
+		g.log.Error("what is stored of metrics_5m cannot be read: expired points stay", "error", err)
+	}
 	cat.SetRoles(func() []catalog.Role {
 		list, err := store.Roles()
 		if err != nil {
@@ -121,11 +126,13 @@ func (g *gateway) newSQL(c *config, encryption *tls.Config) authenticator {
 		return list
 	})
 	who := authenticator{cat, store.Roles}
-	g.pg = pgwire.NewServer(session.NewHandler(session.Options{
+	handler := session.NewHandler(session.Options{
 		Catalog: cat, Database: database, User: user,
 		Store: store, Checkpoint: g.db.Checkpoint, Backup: g.backup,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
-	}), pgwire.Options{MaxConnections: c.Limits.Connections, TLS: encryption, Authenticator: who, Logger: g.log})
+	})
+	g.startRollUps(handler)
+	g.pg = pgwire.NewServer(handler, pgwire.Options{MaxConnections: c.Limits.Connections, TLS: encryption, Authenticator: who, Logger: g.log})
 	return who
 }
 
@@ -162,7 +169,7 @@ func engineOptions(c *config, log *slog.Logger) engine.Options {
 		ballast = -1 // none; the engine takes 0 for its default
 	}
 	return engine.Options{
-		Cold: c.cold, Retention: c.Retention.tables(), Payloads: c.Retention.payloads(),
+		Cold: c.cold, Retention: c.Retention.tables(), Held: []string{"metrics"}, Payloads: c.Retention.payloads(),
 		Tables: tables.Specs(), Keyed: tables.KeyedSpecs(), Decode: c.Retention.items().Rows, Logger: log,
 		MaxMemtableBytes: c.Hot.MemtableBytes, MaxMemtableAge: c.Hot.FlushAfter, MaxWALBytes: c.Hot.WALBytes, HotWindow: c.Hot.Window,
 		BlockCacheBytes: c.Hot.CacheBytes, MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
@@ -217,6 +224,9 @@ func (g *gateway) adminHandler(pprofOn bool) http.Handler {
 // flushes what it holds.
 func (g *gateway) stop(ctx context.Context) error {
 	g.ready.Store(false)
+	if g.stopRollUps != nil {
+		g.stopRollUps()
+	}
 	g.otlp.Shutdown(ctx)
 	errs := []error{g.pg.Shutdown(ctx)}
 	if g.socket != nil {

@@ -56,5 +56,10 @@ func (s *Session) Administer(ctx context.Context, function string, args []any) (
 	if !s.isAdmin() {
 		return nil, pgerr.New(pgerr.InsufficientPrivilege, "permission denied for function %s", function)
 	}
+	if function == "tael_apply_retention" {
+		if err := s.handler.RollUp(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return s.handler.opts.Store.Administer(ctx, function, args)
 }
