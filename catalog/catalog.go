@@ -49,6 +49,7 @@ type Catalog struct {
 	relations map[string]entry // by "schema.name"
 	byOID     map[pgtypes.OID]entry
 	functions map[string]TableFunction
+	internal  map[string]Table
 	temporary pgtypes.OID // of the next temporary table; 0: not a session's own catalog
 	view      pgtypes.OID // the highest that NewViewOID has given
 	changes   uint64      // of stored views, or in a session's own catalog those of shared that it has
@@ -66,7 +67,7 @@ func New(database, owner string) *Catalog {
 	c := &Catalog{
 		database: database, owner: owner,
 		relations: make(map[string]entry), byOID: make(map[pgtypes.OID]entry),
-		functions: make(map[string]TableFunction),
+		functions: make(map[string]TableFunction), internal: make(map[string]Table),
 	}
 	for _, t := range systemTables(c) {
 		c.AddTable(t)
@@ -90,6 +91,13 @@ func (c *Catalog) add(e entry) {
 	c.relations[name] = e
 	c.byOID[e.rel.OID] = e
 }
+
+// AddInternal adds a table that only the system's own queries may read, before
+// the catalog is used. No list shows it.
+func (c *Catalog) AddInternal(t Table) { c.internal[t.Relation().Name] = t }
+
+// Internal finds such a table, or nil.
+func (c *Catalog) Internal(name string) Table { return c.internal[name] }
 
 // AddFunction adds a table function, which lives in schema public.
 func (c *Catalog) AddFunction(f TableFunction) {

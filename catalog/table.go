@@ -25,6 +25,7 @@ type Relation struct {
 	AppendOnly bool   // rows can be added and deleted, and not changed
 	Definition string // of a view or a SQLFunction: its query
 	Stored     bool   // a view that a user has made
+	Keys       bool   // scans give single attributes of a jsonb column (ColumnRef.Key)
 }
 
 // A Column of a relation; its attnum is its place plus one.
@@ -89,8 +90,8 @@ type ScanRequest struct {
 	Stats   *ScanStats // nil, or filled as the scan goes, for EXPLAIN ANALYZE
 }
 
-// A ColumnRef is a column of a relation, or with Key the text of one attribute
-// of a jsonb column, as ->> gives it.
+// A ColumnRef is a column of a relation, or with Key, of a relation with Keys,
+// the text of one attribute of a jsonb column, as ->> gives it.
 type ColumnRef struct {
 	Index int // place in Relation.Columns, or RowNumber
 	Key   string

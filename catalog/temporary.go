@@ -24,7 +24,7 @@ func (c *Catalog) Own() *Catalog {
 	own := &Catalog{
 		shared: c, changes: c.changes,
 		database: c.database, owner: c.owner, users: c.users, temporary: temporaryFirst,
-		relations: maps.Clone(c.relations), byOID: maps.Clone(c.byOID), functions: maps.Clone(c.functions),
+		relations: maps.Clone(c.relations), byOID: maps.Clone(c.byOID), functions: maps.Clone(c.functions), internal: c.internal,
 	}
 	c.mu.RUnlock()
 	for _, t := range systemTables(own) {

@@ -111,7 +111,7 @@ func attributeColumns(root bind.Node) bind.Node {
 	find.scan = func(n *bind.Scan) bind.Node {
 		for _, col := range n.Cols {
 			next = max(next, col.ID)
-			if col.Type.OID == pgtypes.Jsonb {
+			if col.Type.OID == pgtypes.Jsonb && n.Table.Relation().Keys {
 				columns[col.ID] = col
 			}
 		}

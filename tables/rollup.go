@@ -38,7 +38,7 @@ var rollup = view{
 	` SELECT bucket, service, name, series_id, attributes, metric_type, count, sum, min, max,
     sum / nullif(count, 0)::float8 AS avg,
     last
-   FROM ( SELECT * FROM rollup_rows()
+   FROM ( SELECT * FROM rollup_rows
         UNION ALL
          ` + rollupSteps + `) sums;`,
 }
@@ -69,13 +69,13 @@ const rollupSteps = `SELECT bucket, service, name, series_id, attributes, metric
                             lag(value) OVER series AS value_before,
                             lag(count) OVER series AS count_before,
                             lead(bucket) OVER series AS next_bucket
-                           FROM ( SELECT DISTINCT ON (series_id, "timestamp", time_unix_nano, start_time_unix_nano)
+                           FROM ( SELECT DISTINCT ON (service, name, series_id, "timestamp", time_unix_nano, start_time_unix_nano)
                                     date_bin('00:05:00'::interval, "timestamp", '2000-01-01 00:00:00+00'::timestamptz) AS bucket,
                                     "timestamp", time_unix_nano, start_time, start_time_unix_nano, service, name, series_id, attributes,
                                     metric_type, temporality, is_monotonic, value, count, min, max, counted
-                                   FROM rollup_points()
+                                   FROM rollup_points
                                   WHERE NOT no_recorded_value
-                                  ORDER BY series_id, "timestamp", time_unix_nano, start_time_unix_nano, ingested_at DESC) points
+                                  ORDER BY service, name, series_id, "timestamp", time_unix_nano, start_time_unix_nano, ingested_at DESC) points
                           WINDOW series AS (PARTITION BY service, name, series_id ORDER BY "timestamp", time_unix_nano, start_time_unix_nano)) neighbours) steps
           WHERE counted
           GROUP BY bucket, service, name, series_id, attributes, metric_type`
@@ -83,17 +83,20 @@ const rollupSteps = `SELECT bucket, service, name, series_id, attributes, metric
 // rollupQueries give the rows and the last points of each series that
 // storeRollups takes, of the points between the boundary and a time.
 func rollupQueries(until time.Time) (rows, last string) {
-	call := "rollup_points('" + until.UTC().Format(time.RFC3339) + "')"
-	rows = strings.Replace(rollupSteps, "rollup_points()", call, 1)
+	const points = "WHERE NOT no_recorded_value"
+	limited := points + ` AND "timestamp" < ` + literal(until)
+	rows = strings.Replace(rollupSteps, points, limited, 1)
 	last = `SELECT DISTINCT ON (service, name, series_id) "timestamp", time_unix_nano, start_time, start_time_unix_nano, service, name, series_id,
 	attributes, metric_type, temporality, is_monotonic, value, count, min, max, false AS no_recorded_value, ingested_at
-	FROM ` + call + `
-	WHERE NOT carried AND NOT no_recorded_value
+	FROM rollup_points
+	` + limited + ` AND NOT carried
 	ORDER BY service, name, series_id, "timestamp" DESC, time_unix_nano DESC, start_time_unix_nano DESC, ingested_at DESC`
 	return rows, last
 }
 
+func literal(t time.Time) string { return "'" + t.UTC().Format(time.RFC3339) + "'::timestamptz" }
+
 // oldestPoint asks for the time of the first point from the boundary to a time.
 func oldestPoint(until time.Time) string {
-	return "SELECT min(\"timestamp\") FROM rollup_points('" + until.UTC().Format(time.RFC3339) + "') WHERE NOT carried AND NOT no_recorded_value"
+	return `SELECT min("timestamp") FROM rollup_points WHERE "timestamp" < ` + literal(until) + " AND NOT carried AND NOT no_recorded_value"
 }

@@ -118,62 +118,76 @@ func (s *Snapshot) keptFrom(env *expr.Env) int64 {
 	return minInt64
 }
 
-// rollupRows is rollup_rows(): the stored rows.
+// rollupRows is internal table rollup_rows: the stored rows.
 type rollupRows struct{}
 
-// Relation describes the result.
+// Relation describes the table.
 func (rollupRows) Relation() *catalog.Relation {
-	return &catalog.Relation{
-		OID: functionOID("rollup_rows"), Schema: catalog.PublicSchema, Name: "rollup_rows", Kind: 'f',
-		Comment: "Rows of metrics_5m that are stored because their points expire.", Columns: rollupColumns(),
-	}
+	return &catalog.Relation{OID: rollupRowsOID, Schema: catalog.PublicSchema, Name: "rollup_rows", Kind: 'r', Columns: rollupColumns()}
 }
 
-// Args describes the arguments.
-func (rollupRows) Args() []catalog.Arg { return nil }
+// Rows estimates the size for join order.
+func (rollupRows) Rows() int64 { return estimatedRows }
 
-// Call reads them.
-func (f rollupRows) Call(_ context.Context, env *expr.Env, _ []any) (vector.Reader, error) {
-	snap, err := snapshot(env)
+// Scan reads them, which is granted as metrics are.
+func (rollupRows) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {
+	snap, err := metricsSnapshot(req.Env)
 	if err != nil {
 		return nil, err
 	}
-	from := snap.keptFrom(env)
-	var lower []byte
+	from, to := snap.keptFrom(req.Env), int64(maxInt64)
+	for _, f := range req.Filters {
+		if at, ok := f.Values[0].(int64); ok && f.Column.Index == 0 {
+			switch f.Op {
+			case catalog.Greater, catalog.GreaterEqual:
+				from = max(from, at)
+			case catalog.Less, catalog.LessEqual:
+				to = min(to, at)
+			}
+		}
+	}
+	var lower, upper []byte
 	if from != minInt64 {
 		lower = rollupKey(from, 0)
 	}
-	return keyedReader(rollupColumns(), snap.View, storedRollups, lower, func(row []any) []any {
-		if row[0].(int64) < from {
-			return nil
-		}
-		return row
-	}), nil
-}
-
-// rollupPoints is rollup_points(): what metrics_5m is made of from the boundary
-// on, and the last point before it of each series.
-type rollupPoints struct{ metrics *telemetry }
-
-func newRollupPoints(metrics *telemetry) *rollupPoints { return &rollupPoints{metrics} }
-
-// Relation describes the result.
-func (f *rollupPoints) Relation() *catalog.Relation {
-	return &catalog.Relation{
-		OID: functionOID("rollup_points"), Schema: catalog.PublicSchema, Name: "rollup_points", Kind: 'f',
-		Comment: "Points that are not in a stored row of metrics_5m, before a time, and the last one before them of each series.",
-		Columns: append(pointColumns(), col("carried", pgtypes.Bool, "It is in a stored row"), col("counted", pgtypes.Bool, "It is not, and its step is kept")),
+	if to != maxInt64 {
+		upper = rollupKey(to+1, 0)
 	}
+	return []vector.Reader{keyedReader(rollupColumns(), req.Columns, snap.View, storedRollups, lower, upper)}, nil
 }
 
-// Args describes the arguments.
-func (f *rollupPoints) Args() []catalog.Arg {
-	return []catalog.Arg{{Name: "until", Type: pgtypes.Of(pgtypes.Timestamptz), Default: "NULL"}}
+// metricsSnapshot is the snapshot of a statement that may read metrics.
+func metricsSnapshot(env *expr.Env) (*Snapshot, error) {
+	if err := env.Denied("SELECT", "table", catalog.PublicSchema, "metrics"); err != nil {
+		return nil, err
+	}
+	return snapshot(env)
 }
 
-// Call reads them.
-func (f *rollupPoints) Call(ctx context.Context, env *expr.Env, args []any) (vector.Reader, error) {
-	snap, err := snapshot(env)
+// rollupPoints is internal table rollup_points: what metrics_5m is made of from
+// the boundary on, points that have expired too, and the last point before it of
+// each series.
+type rollupPoints struct {
+	metrics *telemetry
+	rel     *catalog.Relation
+}
+
+func newRollupPoints(metrics *telemetry) *rollupPoints {
+	return &rollupPoints{metrics, &catalog.Relation{
+		OID: rollupPointsOID, Schema: catalog.PublicSchema, Name: "rollup_points", Kind: 'r',
+		Columns: append(pointColumns(), col("carried", pgtypes.Bool, "It is in a stored row"), col("counted", pgtypes.Bool, "It is not, and its step is kept")),
+	}}
+}
+
+// Relation describes the table.
+func (t *rollupPoints) Relation() *catalog.Relation { return t.rel }
+
+// Rows estimates the size for join order.
+func (t *rollupPoints) Rows() int64 { return estimatedRows }
+
+// Scan reads them, which is granted as metrics are.
+func (t *rollupPoints) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.Reader, error) {
+	snap, err := metricsSnapshot(req.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -185,112 +199,102 @@ func (f *rollupPoints) Call(ctx context.Context, env *expr.Env, args []any) (vec
 	if stored {
 		since = pgtypes.UnixNanosFromMicros(before)
 	}
-	until := int64(maxInt64)
-	req := &catalog.ScanRequest{Env: env, Workers: 1}
-	for _, c := range pointColumns() {
-		req.Columns = append(req.Columns, catalog.ColumnRef{Index: f.metrics.rel.Index(c.Name)})
+	told := &toldPoints{wanted: req.Columns, from: snap.keptFrom(req.Env), carriedAt: len(t.rel.Columns) - 2}
+	points := &catalog.ScanRequest{Env: req.Env, Workers: req.Workers, Stats: req.Stats}
+	for _, ref := range req.Columns {
+		if ref.Index >= told.carriedAt {
+			ref.Index = 0 // the time tells
+		}
+		points.Columns = append(points.Columns, t.ofMetrics(ref))
 	}
-	if t, ok := args[0].(int64); ok {
-		until = t
-		req.Filters = []catalog.Filter{{Column: req.Columns[0], Op: catalog.Less, Values: []any{t}}}
+	for _, f := range req.Filters {
+		if f.Column.Index < told.carriedAt {
+			f.Column = t.ofMetrics(f.Column)
+			points.Filters = append(points.Filters, f)
+		}
 	}
-	readers, err := f.metrics.scan(req, rowChoice{since: &since})
+	readers, err := t.metrics.scan(points, rowChoice{since: &since})
 	if err != nil {
 		return nil, err
 	}
-	columns := f.Relation().Columns
-	readers = append(readers, keyedReader(columns, snap.View, lastPoints, nil, func(row []any) []any { return append(row, true, false) }))
-	return &pointReader{readers: readers, stored: len(readers) - 1, until: until, from: snap.keptFrom(env)}, nil
+	for i, in := range readers {
+		readers[i] = &pointReader{in, told}
+	}
+	return append(readers, keyedReader(t.rel.Columns, req.Columns, snap.View, lastPoints, nil, nil, true, false)), nil
 }
 
-// pointReader reads one reader after the other; the last has carried points.
+// ofMetrics gives the column of metrics that is a column of t.
+func (t *rollupPoints) ofMetrics(ref catalog.ColumnRef) catalog.ColumnRef {
+	return catalog.ColumnRef{Index: t.metrics.rel.Index(t.rel.Columns[ref.Index].Name)}
+}
+
+// toldPoints is what is told of points beside their columns: they are not
+// carried, and counted if their step begins at from or later, in µs since 2000.
+type toldPoints struct {
+	wanted    []catalog.ColumnRef
+	from      int64
+	carriedAt int // place of carried; counted is the next
+}
+
+// A pointReader reads points, with a time in the place of what is told of them.
 type pointReader struct {
-	readers     []vector.Reader
-	at, stored  int
-	until, from int64 // µs: points from until on are left out, those of steps that begin before from are not counted
+	in   vector.Reader
+	told *toldPoints
 }
 
 // Next gives the next batch.
 func (r *pointReader) Next(ctx context.Context) (*vector.Batch, error) {
-	for r.at < len(r.readers) {
-		b, err := r.readers[r.at].Next(ctx)
-		switch {
-		case err != nil:
-			return nil, err
-		case b == nil:
-			r.at++
-		case r.at == r.stored:
-			return b, nil
-		default:
-			return r.told(b)
-		}
-	}
-	return nil, nil
-}
-
-// told adds what is known of points.
-func (r *pointReader) told(b *vector.Batch) (*vector.Batch, error) {
-	times, err := b.Column(0)
-	if err != nil {
+	b, err := r.in.Next(ctx)
+	if b == nil || err != nil {
 		return nil, err
 	}
-	width := b.Width()
-	out := vector.NewLazyBatch(b.N, width+2, func(i int) (*vector.Column, error) {
-		switch i {
-		case width:
+	out := vector.NewLazyBatch(b.N, b.Width(), func(i int) (*vector.Column, error) {
+		switch r.told.wanted[i].Index {
+		case r.told.carriedAt:
 			return vector.Const(vector.Bool, false, b.N), nil
-		case width + 1:
-			c := vector.NewBuilder(vector.Bool, b.N)
-			for row := range b.N {
-				c.Append(stepOf(times.Ints[row]) >= r.from)
+		case r.told.carriedAt + 1:
+			times, err := b.Column(i)
+			if err != nil {
+				return nil, err
 			}
-			return c.Finish(), nil
+			counted := vector.NewBuilder(vector.Bool, b.N)
+			for row := range b.N {
+				counted.Append(stepOf(times.Ints[row]) >= r.told.from)
+			}
+			return counted.Finish(), nil
 		}
 		return b.Column(i)
 	})
 	out.Sel = b.Sel
-	if r.until == maxInt64 {
-		return out, nil
-	}
-	sel := make([]int32, 0, b.Live())
-	for k := range b.Live() {
-		if row := b.Row(k); times.Ints[row] < r.until {
-			sel = append(sel, int32(row))
-		}
-	}
-	out.Sel = sel
 	return out, nil
 }
 
-// Close ends all readers.
-func (r *pointReader) Close() {
-	for _, in := range r.readers {
-		in.Close()
-	}
-}
+// Close ends it.
+func (r *pointReader) Close() { r.in.Close() }
 
-// keyedReader reads the rows of a keyed table from a key on, as made of them;
-// nil leaves one out.
-func keyedReader(columns []catalog.Column, v *engine.View, t *keyed, lower []byte, made func(row []any) []any) vector.Reader {
-	types := make([]pgtypes.Type, len(columns))
-	for i, c := range columns {
-		types[i] = c.Type
+// keyedReader reads columns of the rows of a keyed table between two keys, of
+// all from nil; values stand for columns that it does not have.
+func keyedReader(columns []catalog.Column, wanted []catalog.ColumnRef, v *engine.View, t *keyed, lower, upper []byte, values ...any) vector.Reader {
+	types := make([]pgtypes.Type, len(wanted))
+	for i, ref := range wanted {
+		types[i] = columns[ref.Index].Type
 	}
-	next, stop := iter.Pull2(v.Keyed(t.id, lower, nil))
+	next, stop := iter.Pull2(v.Keyed(t.id, lower, upper))
 	return exec.FromRows(exec.Kinds(types), func(context.Context) ([]any, error) {
-		for {
-			stored, err, ok := next()
-			if err != nil || !ok {
-				return nil, storageError(err)
-			}
-			row, err := t.decode(stored.Value)
-			if err != nil {
-				return nil, err
-			}
-			if out := made(row); out != nil {
-				return out, nil
-			}
+		stored, err, ok := next()
+		if err != nil || !ok {
+			return nil, storageError(err)
 		}
+		row, err := t.decode(stored.Value)
+		if err != nil {
+			return nil, err
+		}
+		row = append(row, values...)
+		out := make([]any, len(wanted))
+		for i, ref := range wanted {
+			out[i] = row[ref.Index]
+		}
+		return out, nil
 	}, stop)
 }
 

@@ -31,6 +31,8 @@ const (
 	attributeKeysOID
 	metricNamesOID
 	metrics5mOID
+	rollupPointsOID
+	rollupRowsOID
 )
 
 // columnsText describes the tables. A section starts with = and the table's
@@ -125,8 +127,8 @@ func Register(c *catalog.Catalog) {
 		c.AddFunction(f)
 	}
 	c.AddFunction(newSearch(stored[0], stored[1]))
-	c.AddFunction(newRollupPoints(stored[2]))
-	c.AddFunction(rollupRows{})
+	c.AddInternal(newRollupPoints(stored[2]))
+	c.AddInternal(rollupRows{})
 }
 
 // keyedTables are the tables that statements write row by row. Their ids are

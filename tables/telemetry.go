@@ -29,7 +29,7 @@ type telemetry struct {
 }
 
 func newTelemetry(oid pgtypes.OID, schema *vector.Schema, kind record.Type, s *section, key []string) *telemetry {
-	rel := &catalog.Relation{OID: oid, Schema: catalog.PublicSchema, Name: schema.Name, Kind: 'r', Comment: s.comment, AppendOnly: true}
+	rel := &catalog.Relation{OID: oid, Schema: catalog.PublicSchema, Name: schema.Name, Kind: 'r', Comment: s.comment, AppendOnly: true, Keys: true}
 	for _, col := range s.columns {
 		rel.Columns = append(rel.Columns, col.Column)
 	}
@@ -78,8 +78,8 @@ func (t *telemetry) Scan(_ context.Context, req *catalog.ScanRequest) ([]vector.
 // rows those alone. The rows of the transaction are not subject to it.
 type rowChoice struct {
 	since *int64 // rows that have expired too, from this time in ns since 1970 on
-	from uint64
-	rows []engine.RowAt
+	from  uint64
+	rows  []engine.RowAt
 }
 
 func (t *telemetry) scan(req *catalog.ScanRequest, choice rowChoice) ([]vector.Reader, error) {

@@ -54,6 +54,7 @@ type gateway struct {
 	ready     atomic.Bool
 	wg        sync.WaitGroup
 
+	sessions    *session.Handler
 	stopRollUps context.CancelFunc // nil before they have begun
 }
 
@@ -101,6 +102,7 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	if err := g.writeEndpoints(c.DataDir); err != nil {
 		return nil, errors.Join(err, g.stop(context.Background()))
 	}
+	g.startRollUps()
 	g.ready.Store(true)
 	log.Info("ready", "pg", g.endpoints.PG, "otlp_grpc", g.endpoints.OTLPGRPC, "otlp_http", g.endpoints.OTLPHTTP, "admin", g.endpoints.Admin, "data", c.DataDir)
 	return g, nil
@@ -126,13 +128,12 @@ func (g *gateway) newSQL(c *config, encryption *tls.Config) authenticator {
 		return list
 	})
 	who := authenticator{cat, store.Roles}
-	handler := session.NewHandler(session.Options{
+	g.sessions = session.NewHandler(session.Options{
 		Catalog: cat, Database: database, User: user,
 		Store: store, Checkpoint: g.db.Checkpoint, Backup: g.backup,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
 	})
-	g.startRollUps(handler)
-	g.pg = pgwire.NewServer(handler, pgwire.Options{MaxConnections: c.Limits.Connections, TLS: encryption, Authenticator: who, Logger: g.log})
+	g.pg = pgwire.NewServer(g.sessions, pgwire.Options{MaxConnections: c.Limits.Connections, TLS: encryption, Authenticator: who, Logger: g.log})
 	return who
 }
 

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"time"
-
-	"github.com/tael-sql/tael-sql/internal/session"
 )
 
 // rollUpEvery is how often points that expire are looked for.
@@ -12,7 +10,7 @@ const rollUpEvery = time.Minute
 
 // startRollUps stores metrics_5m of the points that expire, until the gateway
 // stops. Points that are not stored yet are not deleted.
-func (g *gateway) startRollUps(h *session.Handler) {
+func (g *gateway) startRollUps() {
 	ctx, stop := context.WithCancel(context.Background())
 	g.stopRollUps = stop
 	g.wg.Go(func() {
@@ -24,7 +22,7 @@ func (g *gateway) startRollUps(h *session.Handler) {
 				return
 			case <-tick.C:
 			}
-			if err := h.RollUp(ctx); err != nil && ctx.Err() == nil {
+			if err := g.sessions.RollUp(ctx); err != nil && ctx.Err() == nil {
 				g.log.Warn("expired points stay until they are in metrics_5m; it is tried again", "error", err, "in", rollUpEvery)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/big"
@@ -102,6 +103,9 @@ func TestUsers(t *testing.T) {
 			return err
 		}
 		raw, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a file that the running gateway has given its name
+		}
 		for _, secret := range []string{"correct horse", "battery staple"} {
 			if bytes.Contains(raw, []byte(secret)) {
 				t.Errorf("%s has a password", path)

@@ -25,7 +25,7 @@ func (h *Handler) rowsOf(ctx context.Context, sql string) (rows [][]any, err err
 		return nil, err
 	}
 	path := []string{"pg_catalog", "public"}
-	q, err := bind.Bind(st, bind.Environment{Catalog: h.opts.Catalog, Database: h.opts.Database, Path: path})
+	q, err := bind.Bind(st, bind.Environment{Catalog: h.opts.Catalog, Database: h.opts.Database, Path: path, System: true})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type Catalog interface {
 	// Relation finds a table or a view. The Table of a view is nil; its
 	// Relation has a Definition. Both are nil where there is none.
 	Relation(schema, name string, path []string) (catalog.Table, *catalog.Relation)
+	// Internal finds a table that only the system's own queries may read, or nil.
+	Internal(name string) catalog.Table
 	// TableFunction finds a function in FROM whose rows come from below, or nil.
 	TableFunction(schema, name string, path []string) catalog.TableFunction
 	// Type finds a type that package pgtypes does not know, such as a row type.
@@ -35,6 +37,7 @@ type Environment struct {
 	Catalog  Catalog
 	Database string   // the name that may stand before a schema's; "" takes any
 	Path     []string // the schemas that unqualified names are looked up in
+	System   bool     // the statement is the system's own
 	// ParamTypes are the declared types of $1, $2, …; 0 or Unknown ones, and
 	// missing ones, are inferred.
 	ParamTypes []pgtypes.OID
@@ -127,6 +130,7 @@ type binder struct {
 	stmt   *syntax.Statement
 	path   []string
 	view   int   // how deep in views: their text gives no positions
+	system bool  // the text is the system's own, which may read internal tables
 	within *call // the SQL function whose query this is, nil elsewhere
 }
 
@@ -156,8 +160,9 @@ func newBinder(stmt *syntax.Statement, env Environment) *binder {
 			locs:   make(map[expr.Expr]int),
 			params: newParams(env.ParamTypes),
 		},
-		stmt: stmt,
-		path: env.Path,
+		stmt:   stmt,
+		path:   env.Path,
+		system: env.System,
 	}
 }
 

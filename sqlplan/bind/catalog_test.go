@@ -106,6 +106,8 @@ CREATE FUNCTION anomalies(current_seconds int8, baseline_seconds int8 DEFAULT 36
   RETURNS TABLE (service text, kind text, score float8, evidence_trace_id text) LANGUAGE sql AS 'SELECT NULL::text, NULL::text, 1.0::float8, NULL::text';
 `
 
+func (s schema) Internal(string) catalog.Table { return nil }
+
 func (s schema) Relation(schema, name string, path []string) (catalog.Table, *catalog.Relation) {
 	for _, r := range s.relations {
 		if r.Name != name || schema != "" && schema != r.Schema || schema == "" && !slices.Contains(path, r.Schema) {

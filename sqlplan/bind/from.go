@@ -82,7 +82,7 @@ func (s *scope) rangeVar(n *pg.RangeVar) (Node, *source) {
 			return s.cteRef(c, n)
 		}
 	}
-	table, rel := b.env.Catalog.Relation(n.Schemaname, n.Relname, b.path)
+	table, rel := b.relation(n)
 	if rel == nil {
 		name := n.Relname
 		if n.Schemaname != "" {
@@ -115,6 +115,25 @@ func (s *scope) rangeVar(n *pg.RangeVar) (Node, *source) {
 	return node, src
 }
 
+// relation finds a table or a view. What a view reads does not depend on the
+// temporary tables of the session; of internal tables only the system's views know.
+func (b *binder) relation(n *pg.RangeVar) (catalog.Table, *catalog.Relation) {
+	if n.Schemaname != "" || b.view == 0 && !b.system {
+		return b.env.Catalog.Relation(n.Schemaname, n.Relname, b.path)
+	}
+	if b.system {
+		if table := b.env.Catalog.Internal(n.Relname); table != nil {
+			return table, table.Relation()
+		}
+	}
+	for _, schema := range b.path {
+		if table, rel := b.env.Catalog.Relation(schema, n.Relname, b.path); rel != nil {
+			return table, rel
+		}
+	}
+	return nil, nil
+}
+
 // viewQuery binds the query of a view under its own path.
 func (s *scope) viewQuery(rel *catalog.Relation, src *source) Node {
 	b := s.b
@@ -129,7 +148,7 @@ func (s *scope) viewQuery(rel *catalog.Relation, src *source) Node {
 	if !ok {
 		panic(pgerr.New(pgerr.Internal, "view \"%s\" is not a query", rel.Name))
 	}
-	inner := &binder{shared: b.shared, stmt: stmt, path: []string{"pg_catalog", rel.Schema, "public"}, view: b.view + 1}
+	inner := &binder{shared: b.shared, stmt: stmt, path: []string{"pg_catalog", rel.Schema, "public"}, view: b.view + 1, system: !rel.Stored}
 	r := inner.selectStmt(sel.SelectStmt, nil, nil)
 	inner.finishTypes(&r)
 	if rel.Stored && len(r.cols) != len(rel.Columns) {

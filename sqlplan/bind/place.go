@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"maps"
+
 	"github.com/tael-sql/tael-sql/internal/expr"
 )
 
@@ -22,13 +24,15 @@ func push(n Node, conds []expr.Expr) Node {
 	case *Aggregate:
 		return pushAggregate(v, conds)
 	case *Window:
-		return keep(&Window{Input: place(v.Input), Calls: v.Calls}, conds)
+		down, stay := split(conds, wholeGroups(v, partitions(v)))
+		return keep(&Window{Input: push(v.Input, down), Calls: v.Calls}, stay)
 	case *Distinct:
+		can := movable
 		if len(v.On) > 0 {
-			return keep(&Distinct{Input: place(v.Input), On: v.On}, conds)
+			can = wholeGroups(v, plainColumns(v.On))
 		}
-		down, stay := split(conds, movable)
-		return keep(&Distinct{Input: push(v.Input, down)}, stay)
+		down, stay := split(conds, can)
+		return keep(&Distinct{Input: push(v.Input, down), On: v.On}, stay)
 	case *Sort:
 		down, stay := split(conds, movable)
 		return keep(&Sort{Input: push(v.Input, down), Keys: v.Keys}, stay)
@@ -89,6 +93,41 @@ func planIsVolatile(n Node) bool {
 		}
 	})
 	return found
+}
+
+// wholeGroups gives a test for conditions that keep or leave out whole groups of
+// the rows of n, which have the same value in each column of keys.
+func wholeGroups(n Node, keys map[expr.ColID]bool) func(expr.Expr) bool {
+	mine := columnSet(n)
+	return func(e expr.Expr) bool {
+		some, others := false, false
+		eachCol(e, func(c *expr.Col) {
+			some = some || keys[c.ID]
+			others = others || mine[c.ID] && !keys[c.ID]
+		})
+		return some && !others && movable(e)
+	}
+}
+
+// plainColumns is the columns among expressions.
+func plainColumns(list []expr.Expr) map[expr.ColID]bool {
+	set := map[expr.ColID]bool{}
+	for _, e := range list {
+		if c, ok := e.(*expr.Col); ok {
+			set[c.ID] = true
+		}
+	}
+	return set
+}
+
+// partitions is the columns by which every call of w partitions.
+func partitions(w *Window) map[expr.ColID]bool {
+	common := plainColumns(w.Calls[0].Partition)
+	for _, call := range w.Calls[1:] {
+		more := plainColumns(call.Partition)
+		maps.DeleteFunc(common, func(id expr.ColID, _ bool) bool { return !more[id] })
+	}
+	return common
 }
 
 func columnSet(n Node) map[expr.ColID]bool {
