@@ -38,6 +38,21 @@ func (b *buffer) add(batch *vector.Batch) (int32, error) {
 	return int32(len(b.batches) - 1), nil
 }
 
+// slotBytes is what a row takes in columns of these kinds, with short texts.
+func slotBytes(kinds []vector.Kind) (n int64) {
+	for _, k := range kinds {
+		switch k {
+		case vector.Bool:
+			n++
+		case vector.Int64, vector.Float:
+			n += 8
+		default:
+			n += 24
+		}
+	}
+	return n
+}
+
 // textBytes is what the text of a column holds beyond its slots.
 func textBytes(c *vector.Column) int64 {
 	n := 0

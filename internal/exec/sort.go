@@ -90,7 +90,7 @@ func (s *sorter) read(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.take(int64(b.Live()) * int64(8+24*len(s.kinds))); err != nil {
+		if err := s.take(int64(b.Live()) * (8 + slotBytes(s.kinds))); err != nil {
 			return err
 		}
 		s.batches = append(s.batches, b)
@@ -125,7 +125,7 @@ func (s *sorter) cut() {
 		}
 	}
 	s.give()
-	_ = s.take(int64(len(s.places)) * int64(8+24*len(s.kinds)))
+	_ = s.take(int64(len(s.places)) * (8 + slotBytes(s.kinds)))
 }
 
 func (s *sorter) take(n int64) error {

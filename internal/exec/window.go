@@ -51,6 +51,7 @@ type windows struct {
 	given   int
 	started bool
 	taken   int64
+	row     int64 // bytes that a row of the input takes
 }
 
 // Window adds a column for each call. kinds are those of the input's columns.
@@ -63,7 +64,7 @@ func Window(env *expr.Env, in vector.Reader, spec WindowSpec, calls []WindowCall
 	if len(keys) > 0 {
 		in = Sort(env, in, keys, kinds)
 	}
-	return &windows{env: env, in: in, spec: spec, calls: calls}
+	return &windows{env: env, in: in, spec: spec, calls: calls, row: slotBytes(kinds) + int64(16*(len(calls)+len(spec.Order)+len(spec.Partition))+32)}
 }
 
 func (w *windows) Next(ctx context.Context) (*vector.Batch, error) {
@@ -143,7 +144,7 @@ func (w *windows) read(ctx context.Context) error {
 		if b.N == 0 {
 			continue
 		}
-		n := int64(b.N) * int64(16*(b.Width()+len(w.calls)+len(w.spec.Order)+len(w.spec.Partition))+32)
+		n := int64(b.N) * w.row
 		if err := w.env.Account.Grow(n); err != nil {
 			return err
 		}
