@@ -160,7 +160,7 @@ func (s *ScanStats) Pruned() map[string]int64 {
 }
 
 // A TableFunction is a function in FROM whose rows come from below, such as
-// anomalies(300, 3600): a RowFunction or a *SQLFunction.
+// anomalies(300, 3600): a RowFunction, a *SQLFunction or a ChosenTable.
 type TableFunction interface {
 	Relation() *Relation // its result columns; Kind 'f'
 	Args() []Arg
@@ -187,6 +187,14 @@ func (f *SQLFunction) Relation() *Relation { return f.Result }
 
 // Args describes the arguments.
 func (f *SQLFunction) Args() []Arg { return f.Parameters }
+
+// A ChosenTable is a TableFunction whose arguments, literals, choose the table
+// that stands in the place of the call, and a condition over its columns in SQL;
+// "" is none.
+type ChosenTable interface {
+	TableFunction
+	Choose(args []any) (t Table, filter string, err error)
+}
 
 // An Arg is an argument of a TableFunction.
 type Arg struct {

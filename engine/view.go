@@ -106,6 +106,16 @@ func (v *View) clone() *View {
 	return next
 }
 
+// NextRow is the running number that the next row to arrive in a table will
+// have: all rows of the view have lower ones.
+func (v *View) NextRow(name string) uint64 {
+	_, tv, ok := v.table(name)
+	if !ok {
+		return 0
+	}
+	return tv.nextRow
+}
+
 // add appends a batch to the memtable.
 func (tv *tableView) add(t *table, b *memBatch, now time.Time, limit, fan int) {
 	if len(tv.mem) == 0 {

@@ -36,6 +36,9 @@ func (w *RowWriter) SetStyle(s *pgtypes.TextStyle) { w.style = s }
 // Written gives the number of rows written in this Run.
 func (w *RowWriter) Written() int { return w.written }
 
+// Flush sends what is written.
+func (w *RowWriter) Flush() error { return w.conn.flush() }
+
 // begin starts a DataRow after the whole messages of the output.
 func (w *RowWriter) begin() (out []byte, at int) {
 	out = append(w.conn.begin(), 'D', 0, 0, 0, 0)
@@ -85,8 +88,12 @@ func (w *RowWriter) value(out []byte, i int, v any) (_ []byte, err error) {
 }
 
 // WriteBatch writes the live rows of a batch, whose first columns are those of
-// the portal.
+// the portal. An empty batch says that the next may be long in coming: what is
+// written goes out.
 func (w *RowWriter) WriteBatch(b *vector.Batch) error {
+	if b.N == 0 {
+		return w.Flush()
+	}
 	cols := make([]*vector.Column, len(w.columns))
 	cells := make([]cell, len(w.columns))
 	for i := range cols {

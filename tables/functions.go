@@ -22,7 +22,7 @@ const firstFunctionOID pgtypes.OID = 20101
 var functionNames = []string{
 	"summary", "top_services", "error_operations", "trace_summary", "service_graph", "anomalies",
 	"correlate", "grafana_trace", "trace_tree", "critical_path", "search",
-	"trace_diff", "latency_diff",
+	"trace_diff", "latency_diff", "tail",
 }
 
 func functionOID(name string) pgtypes.OID {

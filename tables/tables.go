@@ -127,6 +127,7 @@ func Register(c *catalog.Catalog) {
 		c.AddFunction(f)
 	}
 	c.AddFunction(newSearch(stored[0], stored[1]))
+	c.AddFunction(newTail(stored...))
 	c.AddInternal(newRollupPoints(stored[2]))
 	c.AddInternal(rollupRows{})
 }

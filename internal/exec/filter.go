@@ -14,7 +14,8 @@ type filter struct {
 	cond expr.Expr
 }
 
-// Filter keeps the rows of in for which cond is true.
+// Filter keeps the rows of in for which cond is true. An empty batch of in goes
+// through: its reader is about to wait.
 func Filter(env *expr.Env, in vector.Reader, cond expr.Expr) vector.Reader {
 	return &filter{env: env, in: in, cond: cond}
 }
@@ -27,6 +28,9 @@ func (f *filter) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if b.N == 0 {
+			return b, nil
 		}
 		if err := expr.Filter(f.env, f.cond, b); err != nil {
 			return nil, err

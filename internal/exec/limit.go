@@ -40,6 +40,9 @@ func (l *limit) Next(ctx context.Context) (*vector.Batch, error) {
 			return nil, err
 		}
 		n := int64(b.Live())
+		if b.N == 0 {
+			return b, nil // its reader is about to wait
+		}
 		if l.offset >= n {
 			l.offset -= n
 			continue

@@ -101,7 +101,12 @@ func (p *portal) copyOut(ctx context.Context, w *pgwire.RowWriter) (tag string, 
 		if b == nil {
 			break
 		}
-		if err := out.batch(b); err != nil {
+		if b.N == 0 { // the next may be long in coming
+			err = w.Flush()
+		} else {
+			err = out.batch(b)
+		}
+		if err != nil {
 			return "", err
 		}
 	}

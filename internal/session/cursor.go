@@ -395,6 +395,9 @@ func (c *cursor) fill(ctx context.Context) (err error) {
 		c.reader, c.ended = nil, true
 		return nil
 	}
+	if b.N == 0 {
+		return nil
+	}
 	for i := range b.Width() { // a lazy column must not outlive its operator
 		if _, err := b.Column(i); err != nil {
 			return err

@@ -124,6 +124,12 @@ func (s *scope) functionSource(item functionItem, around *scope, src *source, or
 					node = s.numbered(node, src)
 				}
 				return node
+			case catalog.ChosenTable:
+				node := s.chosen(tf, args, src, item.call)
+				if ordinality {
+					node = s.numbered(node, src)
+				}
+				return node
 			case catalog.RowFunction:
 				scan.Table, scan.Args = tf, args
 				for _, c := range tf.Relation().Columns {
