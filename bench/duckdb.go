@@ -26,6 +26,8 @@ CREATE TABLE spans (trace_id VARCHAR, span_id VARCHAR, parent_span_id VARCHAR, s
   start_time_unix_nano BIGINT, duration_ns BIGINT, duration_ms DOUBLE, status VARCHAR, method VARCHAR, status_code BIGINT, route VARCHAR,
   statement VARCHAR, region VARCHAR, user_id VARCHAR, session_id VARCHAR, cache_hit BOOLEAN, pod VARCHAR, shard BIGINT);
 CREATE TABLE logs (timestamp TIMESTAMP, trace_id VARCHAR, span_id VARCHAR, service VARCHAR, severity VARCHAR, body VARCHAR);
+CREATE TABLE comments (trace_id VARCHAR);
+CREATE TABLE llm (start_time TIMESTAMP, model VARCHAR, input_tokens BIGINT, output_tokens BIGINT, cost_usd DOUBLE, prompt VARCHAR);
 CREATE TABLE metrics (time_unix_nano BIGINT, service VARCHAR, name VARCHAR, value DOUBLE, pod VARCHAR);`
 
 func openDuck(threads int) (*duck, error) {
@@ -69,6 +71,11 @@ func (d *duck) load(ctx context.Context, data workload.Data) error {
 				null(s.Method), null(s.Status), null(s.Route), null(s.Statement), null(s.Region), null(s.User), null(s.Session),
 				hit, null(s.Pod), null(s.Shard))
 		})
+		data.Calls(func(c *workload.Call) {
+			add(hex.EncodeToString(c.TraceID[:]), hex.EncodeToString(c.SpanID[:]), nil, workload.CallService, c.Operation(),
+				time.UnixMicro(c.StartNanos/1000).UTC(), c.StartNanos, c.DurationNanos, float64(c.DurationNanos)/1e6, "unset",
+				nil, nil, nil, nil, nil, nil, nil, nil, nil, nil)
+		})
 	})
 	if err != nil {
 		return err
@@ -81,6 +88,20 @@ func (d *duck) load(ctx context.Context, data workload.Data) error {
 			}
 			add(time.UnixMicro(l.Nanos/1000).UTC(), trace, span, l.Service, l.Severity, l.Body)
 		})
+	})
+	if err != nil {
+		return err
+	}
+	err = d.fill(ctx, "llm", func(add func(...driver.Value)) {
+		data.Calls(func(c *workload.Call) {
+			add(time.UnixMicro(c.StartNanos/1000).UTC(), c.Model, c.Input, c.Output, c.Cost, c.Prompt)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	err = d.fill(ctx, "comments", func(add func(...driver.Value)) {
+		data.Comments(func(trace [16]byte) { add(hex.EncodeToString(trace[:])) })
 	})
 	if err != nil {
 		return err

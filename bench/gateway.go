@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tael-sql/tael-sql/bench/workload"
 	"github.com/tael-sql/tael-sql/internal/ingest"
 	"github.com/tael-sql/tael-sql/wal/record"
@@ -28,6 +31,7 @@ import (
 type gateway struct {
 	cmd  *exec.Cmd
 	otlp string
+	pg   string // host:port
 }
 
 func startGateway(binary, dir string) (*gateway, error) {
@@ -42,10 +46,11 @@ func startGateway(binary, dir string) (*gateway, error) {
 		raw, err := os.ReadFile(filepath.Join(dir, "endpoints.json"))
 		var endpoints struct {
 			OTLP string `json:"otlp_grpc"`
+			PG   string `json:"pg"`
 		}
 		if err == nil && json.Unmarshal(raw, &endpoints) == nil {
 			if conn, err := net.Dial("tcp", endpoints.OTLP); err == nil {
-				g.otlp = endpoints.OTLP
+				g.otlp, g.pg = endpoints.OTLP, endpoints.PG
 				return g, conn.Close()
 			}
 		}
@@ -60,6 +65,21 @@ func (g *gateway) stop() error {
 		return err
 	}
 	return g.cmd.Wait()
+}
+
+// comment writes the comments.
+func (g *gateway) comment(ctx context.Context, data workload.Data) error {
+	conn, err := pgx.Connect(ctx, "postgres://tael@"+g.pg+"/tael?sslmode=disable")
+	if err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	data.Comments(func(trace [16]byte) {
+		batch.Queue("INSERT INTO comments (trace_id, body) VALUES ($1, 'seen')", hex.EncodeToString(trace[:]))
+	})
+	batch.Queue("COMMIT")
+	return errors.Join(conn.SendBatch(ctx, batch).Close(), conn.Close(ctx))
 }
 
 // memory gives what is resident now and was at most, in MB.
@@ -99,7 +119,7 @@ func (g *gateway) cpu() float64 {
 // requestFile makes the requests of a signal once and keeps them in a file,
 // each after its length.
 func requestFile(dir string, data workload.Data, signal record.Type) (string, error) {
-	path := filepath.Join(dir, fmt.Sprintf("%s-%d-%g.otlp", signal, data.Seed, data.Scale))
+	path := filepath.Join(dir, fmt.Sprintf("%s-2-%d-%g.otlp", signal, data.Seed, data.Scale))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -117,6 +137,7 @@ func requestFile(dir string, data workload.Data, signal record.Type) (string, er
 	switch signal {
 	case record.Traces:
 		data.Spans(e.Span)
+		data.Calls(e.Call)
 	case record.Logs:
 		data.Logs(e.Log)
 	default:

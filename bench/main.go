@@ -35,6 +35,8 @@ type options struct {
 	cold    bool
 	profile string
 	days    int
+
+	postgres bool
 }
 
 func main() {
@@ -51,6 +53,7 @@ func main() {
 	flag.BoolVar(&o.cold, "cold", true, "ask again with all rows in parts, also of DuckDB over the same Parquet files")
 	flag.StringVar(&o.profile, "cpuprofile", "", "file for a profile of look-ups and queries")
 	flag.IntVar(&o.days, "days", 0, "measure the store instead, with the spans of so many days")
+	flag.BoolVar(&o.postgres, "postgres", true, "ask PostgreSQL 15 too, where it is installed, up to scale 0.2")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -111,9 +114,12 @@ func run(ctx context.Context, o options) error {
 		if err := lookUps(ctx, us, data); err != nil {
 			return err
 		}
-		if err := ask(ctx, o, us, peer, "DuckDB"); err != nil {
+		if err := ask(ctx, o, us, ofDuck(peer, "DuckDB")); err != nil {
 			return err
 		}
+	}
+	if err := againstPostgres(ctx, o, us, data); err != nil {
+		return err
 	}
 	if !o.cold {
 		return nil
@@ -126,15 +132,56 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if peer == nil {
-		return ask(ctx, o, us, nil, "")
+		return ask(ctx, o, us, ofDuck(nil, ""))
 	}
-	if err := ask(ctx, o, us, peer, "DuckDB"); err != nil {
+	if err := ask(ctx, o, us, ofDuck(peer, "DuckDB")); err != nil {
 		return err
 	}
 	if err := peer.readParts(us); err != nil {
 		return err
 	}
-	return ask(ctx, o, us, peer, "on parts")
+	return ask(ctx, o, us, ofDuck(peer, "on parts"))
+}
+
+// againstPostgres asks PostgreSQL the same, and both of them over the wire.
+func againstPostgres(ctx context.Context, o options, us *ours, data workload.Data) (err error) {
+	if !o.postgres || o.alone || o.scale > mostForPostgres {
+		fmt.Printf("PostgreSQL 15: not asked (-postgres, a scale up to %g)\n\n", mostForPostgres)
+		return nil
+	}
+	p, err := openPostgres(ctx, us.workers)
+	if err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	if p == nil {
+		fmt.Print("PostgreSQL 15: absent\n\n")
+		return nil
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.load(ctx, data); err != nil {
+		return fmt.Errorf("load PostgreSQL: %w", err)
+	}
+	if err := ask(ctx, o, us, against{"Postgres", p, func(q query) string { return q.postgres }}); err != nil {
+		return err
+	}
+	return overTheWire(ctx, o, us, p, data)
+}
+
+// against is an engine that is asked the same. peer is nil if there is none.
+type against struct {
+	name string
+	peer interface {
+		run(ctx context.Context, query string, discard bool) ([][]string, error)
+	}
+	text func(query) string
+}
+
+func ofDuck(d *duck, name string) against {
+	a := against{name: name, text: func(q query) string { return q.duckdb }}
+	if d != nil {
+		a.peer = d
+	}
+	return a
 }
 
 // ingestAll sends the three signals and prints how it went.
@@ -144,6 +191,9 @@ func ingestAll(ctx context.Context, o options, data workload.Data, folder string
 		return err
 	}
 	fmt.Printf("%-8s %10s %10s %12s %9s %9s %8s\n", "ingest", "items", "items/s", "per CPU s", "ack p50", "ack p99", "RSS MB")
+	if err := g.comment(ctx, data); err != nil {
+		return errors.Join(fmt.Errorf("write comments: %w", err), g.stop())
+	}
 	for _, signal := range []record.Type{record.Traces, record.Logs, record.Metrics} {
 		path, err := requestFile(o.dir, data, signal)
 		if err != nil {
@@ -217,8 +267,8 @@ func lookUps(ctx context.Context, us *ours, data workload.Data) error {
 
 // ask runs the queries on both engines. A difference is an error, after all
 // queries have run.
-func ask(ctx context.Context, o options, us *ours, peer *duck, name string) error {
-	fmt.Printf("%-4s %-40s %10s %10s %7s\n", "", "median of "+fmt.Sprint(o.rounds), "tael-sql", name, "ratio")
+func ask(ctx context.Context, o options, us *ours, other against) error {
+	fmt.Printf("%-4s %-40s %10s %10s %7s\n", "", "median of "+fmt.Sprint(o.rounds), "tael-sql", other.name, "ratio")
 	var wrong []error
 	logs, n := 0.0, 0
 	for _, q := range queries() {
@@ -234,19 +284,20 @@ func ask(ctx context.Context, o options, us *ours, peer *duck, name string) erro
 		if err != nil {
 			return err
 		}
-		if peer == nil {
+		text := other.text(q)
+		if other.peer == nil || text == "" {
 			fmt.Printf("%-4s %-40s %10s\n", q.name, q.title, round(ourTime))
 			continue
 		}
-		theirRows, err := peer.run(ctx, q.duckdb, false)
+		theirRows, err := other.peer.run(ctx, text, false)
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s on DuckDB: %w", q.name, err))
+			wrong = append(wrong, fmt.Errorf("%s on %s: %w", q.name, other.name, err))
 			continue
 		}
 		if err := equal(ourRows, theirRows); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", q.name, err))
 		}
-		theirTime, err := median(o.rounds, func() error { _, err := peer.run(ctx, q.duckdb, true); return err })
+		theirTime, err := median(o.rounds, func() error { _, err := other.peer.run(ctx, text, true); return err })
 		if err != nil {
 			return err
 		}
@@ -257,11 +308,10 @@ func ask(ctx context.Context, o options, us *ours, peer *duck, name string) erro
 	if n > 0 {
 		fmt.Printf("%-4s %-40s %10s %10s %7.2f\n", "", "geometric mean", "", "", math.Exp(logs/float64(n)))
 	}
-	fmt.Println("PostgreSQL 15: absent; ClickHouse: absent")
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
-	if peer == nil {
+	if other.peer == nil {
 		return nil
 	}
 	fmt.Print("every value is the same on both engines\n\n")

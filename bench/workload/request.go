@@ -108,6 +108,26 @@ func (e *Encoder) Span(s *Span) {
 	}
 }
 
+// Call adds the span of a call to a language model.
+func (e *Encoder) Call(c *Call) {
+	m := e.item(CallService)
+	m.AppendBytes(1, c.TraceID[:])
+	m.AppendBytes(2, c.SpanID[:])
+	m.AppendString(5, c.Operation())
+	m.AppendInt64(6, 3)
+	m.AppendFixed64(7, uint64(c.StartNanos))
+	m.AppendFixed64(8, uint64(c.StartNanos+c.DurationNanos))
+	text(m, 9, "gen_ai.operation.name", "chat")
+	text(m, 9, "gen_ai.provider.name", c.Provider)
+	text(m, 9, "gen_ai.request.model", c.Model)
+	number(m, 9, "gen_ai.usage.input_tokens", c.Input)
+	number(m, 9, "gen_ai.usage.output_tokens", c.Output)
+	kv := m.AppendMessage(9)
+	kv.AppendString(1, "gen_ai.usage.cost")
+	kv.AppendMessage(2).AppendDouble(4, c.Cost)
+	text(m, 9, "gen_ai.input.messages", `[{"role":"user","parts":[{"type":"text","content":"`+c.Prompt+`"}]}]`)
+}
+
 // Log adds a log record.
 func (e *Encoder) Log(l *Log) {
 	m := e.item(l.Service)
