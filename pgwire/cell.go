@@ -8,15 +8,13 @@ import (
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
-// A cell appends the value of a column's row, which is not NULL, without
+// A Cell appends the value of a column's row, which is not NULL, without
 // making an interface of it.
-type cell func(out []byte, row int) []byte
+type Cell func(out []byte, row int) []byte
 
-// cell chooses the encoder of result column i for a column of a batch; nil
-// means that its values go through package pgtypes one by one.
-func (w *RowWriter) cell(i int, c *vector.Column) cell {
-	t, style := w.columns[i].Type, w.style
-	isBinary := w.formats[i] == 1
+// NewCell chooses the encoder of values of type t that a column of a batch
+// holds; nil means that they go through package pgtypes one by one.
+func NewCell(t pgtypes.Type, style *pgtypes.TextStyle, isBinary bool, c *vector.Column) Cell {
 	switch c.Kind {
 	case vector.Bool:
 		return boolCell(c.Bools, isBinary)
@@ -49,7 +47,7 @@ func (w *RowWriter) cell(i int, c *vector.Column) cell {
 	}
 }
 
-func boolCell(values []bool, isBinary bool) cell {
+func boolCell(values []bool, isBinary bool) Cell {
 	yes, no := byte('t'), byte('f')
 	if isBinary {
 		yes, no = 1, 0
@@ -63,7 +61,7 @@ func boolCell(values []bool, isBinary bool) cell {
 }
 
 // intCell encodes integers in as many bytes as their type has.
-func intCell(values []int64, oid pgtypes.OID) cell {
+func intCell(values []int64, oid pgtypes.OID) Cell {
 	switch oid {
 	case pgtypes.Int2:
 		return func(out []byte, row int) []byte { return binary.BigEndian.AppendUint16(out, uint16(values[row])) }
@@ -77,7 +75,7 @@ func intCell(values []int64, oid pgtypes.OID) cell {
 }
 
 // versioned puts the version byte before the binary form of jsonb.
-func versioned(t pgtypes.Type, isBinary bool, text cell) cell {
+func versioned(t pgtypes.Type, isBinary bool, text Cell) Cell {
 	if !isBinary || t.OID != pgtypes.Jsonb && t.OID != pgtypes.Jsonpath {
 		return text
 	}

@@ -360,10 +360,16 @@ func (c *conn) runSimple(ctx context.Context, st Statement) (tag string, err err
 	if len(columns) > maxColumns {
 		return "", errColumns()
 	}
-	if columns != nil {
-		c.describe(columns, nil)
+	formats := make([]int16, len(columns))
+	if b, ok := p.(BinaryPortal); ok && b.Binary() {
+		for i := range formats {
+			formats[i] = 1
+		}
 	}
-	tag, _, err = p.Run(ctx, newRowWriter(c, columns, make([]int16, len(columns))), 0)
+	if columns != nil {
+		c.describe(columns, formats)
+	}
+	tag, _, err = p.Run(ctx, newRowWriter(c, columns, formats), 0)
 	if c.terminated.Load() {
 		return "", errShutdown
 	}

@@ -89,6 +89,13 @@ type Portal interface {
 	Close()
 }
 
+// A BinaryPortal is a Portal that in the simple protocol, where the client
+// cannot choose, may give binary values: FETCH from a cursor that is declared so.
+type BinaryPortal interface {
+	Portal
+	Binary() bool
+}
+
 // A Column describes a result column.
 type Column struct {
 	Name     string

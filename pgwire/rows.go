@@ -95,13 +95,13 @@ func (w *RowWriter) WriteBatch(b *vector.Batch) error {
 		return w.Flush()
 	}
 	cols := make([]*vector.Column, len(w.columns))
-	cells := make([]cell, len(w.columns))
+	cells := make([]Cell, len(w.columns))
 	for i := range cols {
 		c, err := b.Column(i)
 		if err != nil {
 			return err
 		}
-		cols[i], cells[i] = c, w.cell(i, c)
+		cols[i], cells[i] = c, NewCell(w.columns[i].Type, w.style, w.formats[i] == 1, c)
 	}
 	for k := range b.Live() {
 		row := b.Row(k)

@@ -59,14 +59,15 @@ var llmViews = []view{
     prompt, completion, prompt_sha256, completion_sha256, input_messages, output_messages,
     system_instructions, tool_definitions, conversation_id, agent_name, agent_id, workflow_name, tool_name, tool_call_id
    FROM ( SELECT c.*,
-            ( SELECT ((c.input_tokens - COALESCE(c.cache_read_tokens, 0) - COALESCE(c.cache_write_tokens, 0))::float8 * p.input_per_mtok
+            CASE WHEN reported IS NULL THEN ( SELECT ((c.input_tokens - COALESCE(c.cache_read_tokens, 0) - COALESCE(c.cache_write_tokens, 0))::float8 * p.input_per_mtok
                       + COALESCE(c.cache_read_tokens, 0)::float8 * COALESCE(p.cache_read_per_mtok, p.input_per_mtok)
                       + COALESCE(c.cache_write_tokens, 0)::float8 * COALESCE(p.cache_write_per_mtok, p.input_per_mtok)
                       + COALESCE(c.output_tokens, 0)::float8 * p.output_per_mtok) / 1000000::float8
                    FROM llm_prices p
                   WHERE p.provider = c.provider AND c.model LIKE p.model_pattern AND p.valid_from <= c.start_time
                   ORDER BY length(p.model_pattern) DESC, p.valid_from DESC
-                 LIMIT 1) AS computed
+                 LIMIT 1)
+            END AS computed
            FROM ( SELECT trace_id, span_id, parent_span_id, service, operation, start_time, duration_ms, status, error_type,
                     llm ->> 'provider' AS provider,
                     llm ->> 'model' AS model,

@@ -126,10 +126,15 @@ type copyWriter struct {
 
 	rows       int
 	line, cell []byte
-	head       []byte // goes out with the first row, as PostgreSQL sends it
+	escapes    [256]byte // by character: what stands for it behind a backslash in text, 0 if it stands for itself
+	head       []byte    // goes out with the first row, as PostgreSQL sends it
 }
 
 func (c *copyWriter) begin() error {
+	c.escapes[c.delimiter] = c.delimiter
+	for i, ch := range []byte("\b\f\n\r\t\v\\") {
+		c.escapes[ch] = `bfnrtv\`[i]
+	}
 	switch {
 	case c.format == "binary":
 		c.head = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
@@ -162,15 +167,19 @@ func (c *copyWriter) batch(b *vector.Batch) error {
 		}
 		cols[i] = col
 	}
+	cells := make([]pgwire.Cell, len(cols))
+	for i, col := range cols {
+		cells[i] = pgwire.NewCell(c.columns[i].Type, c.env.Style, c.format == "binary", col)
+	}
 	for k := range b.Live() {
-		if err := c.row(cols, b.Row(k)); err != nil {
+		if err := c.row(cols, cells, b.Row(k)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *copyWriter) row(cols []*vector.Column, row int) (err error) {
+func (c *copyWriter) row(cols []*vector.Column, cells []pgwire.Cell, row int) (err error) {
 	c.line = append(c.line[:0], c.head...)
 	c.head = nil
 	if c.format == "binary" {
@@ -182,6 +191,14 @@ func (c *copyWriter) row(cols []*vector.Column, row int) (err error) {
 		case c.format != "binary" && col.IsNull(row):
 			c.separate(i)
 			c.line = append(c.line, c.null...)
+		case c.format == "text" && cells[i] != nil:
+			c.separate(i)
+			at := len(c.line)
+			c.line = cells[i](c.line, row)
+			if c.needsEscape(c.line[at:]) {
+				c.cell = append(c.cell[:0], c.line[at:]...)
+				c.line = c.escaped(c.line[:at], c.cell)
+			}
 		case c.format != "binary":
 			if c.cell, err = pgtypes.AppendText(c.cell[:0], typ, col.Value(row), c.env.Style); err != nil {
 				return err
@@ -189,6 +206,10 @@ func (c *copyWriter) row(cols []*vector.Column, row int) (err error) {
 			c.field(i, c.cell, c.force[i])
 		case col.IsNull(row):
 			c.line = append(c.line, 0xff, 0xff, 0xff, 0xff)
+		case cells[i] != nil:
+			at := len(c.line)
+			c.line = cells[i](append(c.line, 0, 0, 0, 0), row)
+			binary.BigEndian.PutUint32(c.line[at:], uint32(len(c.line)-at-4))
 		default:
 			if c.cell, err = pgtypes.AppendBinary(c.cell[:0], typ, col.Value(row)); err != nil {
 				return err
@@ -235,15 +256,21 @@ func (c *copyWriter) needsQuote(ch byte) bool {
 	return ch == c.delimiter || ch == c.quote || ch == '\n' || ch == '\r'
 }
 
-func (c *copyWriter) escaped(dst, text []byte) []byte {
-	const special, letters = "\b\f\n\r\t\v\\", `bfnrtv\`
+// needsEscape reports whether text has a character that escaped changes.
+func (c *copyWriter) needsEscape(text []byte) bool {
 	for _, ch := range text {
-		if at := strings.IndexByte(special, ch); at >= 0 {
-			dst = append(dst, '\\', letters[at])
-			continue
+		if c.escapes[ch] != 0 {
+			return true
 		}
-		if ch == c.delimiter {
-			dst = append(dst, '\\')
+	}
+	return false
+}
+
+func (c *copyWriter) escaped(dst, text []byte) []byte {
+	for _, ch := range text {
+		if letter := c.escapes[ch]; letter != 0 {
+			dst = append(dst, '\\', letter)
+			continue
 		}
 		dst = append(dst, ch)
 	}

@@ -30,6 +30,7 @@ type cursor struct {
 	scroll   bool // SCROLL: keeps all rows
 	noScroll bool // NO SCROLL: keeps none behind the current one
 	hold     bool
+	binary   bool // FETCH gives binary values where the client could not say what it wants
 	kept     bool // its transaction has ended: it is left to CLOSE
 	broken   bool // an error ended it
 
@@ -51,12 +52,9 @@ func (s *Session) declare(ctx context.Context, st *statement, params []any) erro
 	if n.Options&hold == 0 && s.implicit {
 		return pgerr.New(pgerr.NoActiveSQLTransaction, "DECLARE CURSOR can only be used in transaction blocks")
 	}
-	if n.Options&binary != 0 {
-		return pgerr.New(pgerr.FeatureNotSupported, "DECLARE BINARY CURSOR is not supported")
-	}
 	c := &cursor{
 		session: s, stmt: &statement{session: s, node: st.node, query: st.query, columns: wireColumns(st.query.Columns)}, params: params,
-		scroll: n.Options&scroll != 0, noScroll: n.Options&noScroll != 0, hold: n.Options&hold != 0,
+		scroll: n.Options&scroll != 0, noScroll: n.Options&noScroll != 0, hold: n.Options&hold != 0, binary: n.Options&binary != 0,
 		env: s.env(ctx),
 	}
 	if err := s.startup.Registry.PutPortal(n.Portalname, c, c.hold); err != nil {
@@ -64,6 +62,16 @@ func (s *Session) declare(ctx context.Context, st *statement, params []any) erro
 		return err
 	}
 	return nil
+}
+
+// Binary reports whether p is a FETCH from a binary cursor.
+func (p *portal) Binary() bool {
+	if p.stmt.node.Kind != syntax.Fetch {
+		return false
+	}
+	found, err := p.session.portal(p.stmt.node.Node.GetFetchStmt().Portalname)
+	c, ok := found.(*cursor)
+	return err == nil && ok && c.binary
 }
 
 // portal finds a cursor by name: of DECLARE, or a portal of the protocol.
