@@ -173,6 +173,12 @@ type RowFunction interface {
 	Call(ctx context.Context, env *expr.Env, args []any) (vector.Reader, error)
 }
 
+// An OrderedFunction gives its rows in the order of one of its columns.
+type OrderedFunction interface {
+	RowFunction
+	Order() (column string, descending bool)
+}
+
 // A SQLFunction is a TableFunction that is a query over its arguments, which
 // the query knows by name, by function.name and by $n, columns of the same
 // name first. The query stands in the place of each call: whoever calls it

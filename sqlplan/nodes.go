@@ -3,7 +3,9 @@ package sqlplan
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/internal/exec"
 	"github.com/tael-sql/tael-sql/internal/expr"
 	"github.com/tael-sql/tael-sql/internal/pgerr"
@@ -284,6 +286,9 @@ func (c *compiler) sort(n *bind.Sort, limit int) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if inOrder(n.Input, n.Keys) {
+		return s, nil
+	}
 	keys := c.resolveKeys(n.Keys, s.cols)
 	step := &Step{Title: "Sort", Rows: s.step.Rows, Width: s.step.Width, Children: []*Step{s.step}}
 	names := make([]string, len(keys))
@@ -306,6 +311,38 @@ func (c *compiler) sort(n *bind.Sort, limit int) (*stage, error) {
 		reader = exec.Sort(c.env, s.reader(), keys, s.kinds())
 	}
 	return &stage{readers: []vector.Reader{reader}, cols: s.cols, step: step}, nil
+}
+
+// inOrder reports whether the rows of n come in the order of keys by themselves.
+func inOrder(n bind.Node, keys []expr.SortKey) bool {
+	if len(keys) != 1 {
+		return false
+	}
+	col, ok := keys[0].Expr.(*expr.Col)
+	for ok {
+		switch node := n.(type) {
+		case *bind.Filter:
+			n = node.Input
+		case *bind.Project:
+			at := slices.IndexFunc(node.Items, func(it bind.Item) bool { return it.Col.ID == col.ID })
+			if at < 0 || returnsSets(node) {
+				return false
+			}
+			col, ok = node.Items[at].Expr.(*expr.Col)
+			n = node.Input
+		case *bind.FuncScan:
+			f, ordered := node.Table.(catalog.OrderedFunction)
+			if !ordered {
+				return false
+			}
+			name, descending := f.Order()
+			at := slices.IndexFunc(node.Cols, func(c bind.Column) bool { return c.ID == col.ID })
+			return at >= 0 && at < len(f.Relation().Columns) && f.Relation().Columns[at].Name == name && keys[0].Desc == descending
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // maxTopN is the largest LIMIT for which a sort keeps only the first rows.

@@ -78,6 +78,9 @@ func newSearch(spans, logs *telemetry) *searchFunction {
 // Relation describes the result.
 func (f *searchFunction) Relation() *catalog.Relation { return f.rel }
 
+// Order says that the best come first.
+func (f *searchFunction) Order() (column string, descending bool) { return "score", true }
+
 // Args describes the arguments.
 func (f *searchFunction) Args() []catalog.Arg {
 	return []catalog.Arg{
