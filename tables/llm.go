@@ -2,6 +2,7 @@ package tables
 
 import (
 	"github.com/tael-sql/tael-sql/catalog"
+	"github.com/tael-sql/tael-sql/engine"
 	"github.com/tael-sql/tael-sql/internal/otlp"
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
@@ -27,6 +28,50 @@ func (p *projection) llmFrom(follows func(name string) bool) bool {
 		}
 	}
 	return false
+}
+
+// planMember enters a member of llm that can be had by itself: kind, and the
+// attributes that it follows from.
+func (p *projection) planMember(m *otlp.LLMMember, kind, attributes string) {
+	inputs := []int{p.need(engine.ColumnRef{Field: p.table.schema.Index(kind)})}
+	for _, key := range m.Attributes() {
+		inputs = append(inputs, p.need(engine.ColumnRef{Field: p.table.schema.Index(attributes), Key: key}))
+	}
+	if p.members == nil {
+		p.members = make(map[int]*otlp.LLMMember)
+	}
+	p.members[len(p.inputs)] = m
+	p.inputs = append(p.inputs, inputs)
+}
+
+// member computes such a member.
+func member(b *vector.Batch, inputs []int, m *otlp.LLMMember) (*vector.Column, error) {
+	cols := make([]*vector.Column, len(inputs))
+	for i, at := range inputs {
+		c, err := b.Column(at)
+		if err != nil {
+			return nil, err
+		}
+		cols[i] = c
+	}
+	kinds, keys := cols[0], cols[1:]
+	out := &vector.Column{Kind: vector.String, Len: kinds.Len, Strs: make([]string, kinds.Len), Valid: vector.NewBitmap(kinds.Len)}
+	for row := range kinds.Len {
+		if kinds.Str(row) != "llm" {
+			continue
+		}
+		text, ok := m.Text(func(i int) (string, bool) {
+			if keys[i].IsNull(row) {
+				return "", true
+			}
+			return keys[i].Str(row), false
+		})
+		if ok {
+			out.Strs[row] = text
+			out.Valid.Set(row)
+		}
+	}
+	return out, nil
 }
 
 // column computes it of the stored columns kind, attributes and events. Those

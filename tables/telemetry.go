@@ -189,6 +189,8 @@ type projection struct {
 	stored []engine.ColumnRef
 	inputs [][]int // by ref: places in stored
 
+	members map[int]*otlp.LLMMember // by ref: what is asked of llm and can be had by itself
+
 	payloads bool // what is asked of llm follows from payloads
 }
 
@@ -200,6 +202,12 @@ func (p *projection) plan(ref catalog.ColumnRef) {
 	}
 	source := p.table.columns[ref.Index].source
 	var inputs []int
+	if source[0] == "llm" && ref.Key != "" {
+		if m, ok := otlp.FindLLMMember(ref.Key); ok {
+			p.planMember(m, source[1], source[2])
+			return
+		}
+	}
 	switch {
 	case source[0] == "row":
 		inputs = append(inputs, p.need(engine.ColumnRef{Field: engine.RowNumber}))
@@ -288,6 +296,9 @@ func (p *projection) column(b *vector.Batch, i int, calls *llmCalls) (*vector.Co
 	ref := p.refs[i]
 	if ref.Index == catalog.RowNumber {
 		return b.Column(p.inputs[i][0])
+	}
+	if m := p.members[i]; m != nil {
+		return member(b, p.inputs[i], m)
 	}
 	if p.table.columns[ref.Index].source[0] == "llm" {
 		c, err := calls.column(b, p.inputs[i])

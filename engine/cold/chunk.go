@@ -14,6 +14,7 @@ type Chunk struct {
 	group int // the row group that it is in
 	place int // its place there
 	bytes atomic.Int64
+	rest  [2]atomic.Pointer[pairs]      // attributes without columns, and those outside, once a key was asked of them
 	whole atomic.Pointer[vector.Column] // the times, once they were read: other fields are relative to them
 }
 

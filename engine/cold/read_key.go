@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/apache/arrow-go/v18/parquet"
+
 	"github.com/tael-sql/tael-sql/internal/vector"
 )
 
@@ -31,13 +33,23 @@ func (c *Chunk) Key(field int, key string) (*vector.Column, error) {
 	}
 	rest := p.first + len(p.frequent)
 	for i, leaf := range []int{rest, rest + 2} {
-		in, err := c.pairs(leaf, false)
-		if err != nil {
-			return nil, err
-		}
+		in := c.rest[i].Load()
 		if in == nil {
-			continue
+			if may, err := c.mayHaveKey(leaf, key); err != nil {
+				return nil, err
+			} else if !may {
+				continue
+			}
+			var err error
+			if in, err = c.pairs(leaf, false); err != nil {
+				return nil, err
+			}
+			if in == nil {
+				continue
+			}
+			c.rest[i].Store(in) // other keys will be asked for
 		}
+		var err error
 		if out, err = in.overlay(out, key, i == 1); err != nil {
 			return nil, err
 		}
@@ -46,6 +58,19 @@ func (c *Chunk) Key(field int, key string) (*vector.Column, error) {
 		out.Valid = nil
 	}
 	return out, nil
+}
+
+// mayHaveKey reports whether a key can be among those of a MAP of texts: not if
+// it is not in the dictionary that they are all of.
+func (c *Chunk) mayHaveKey(leaf int, key string) (bool, error) {
+	switch cc := c.chunk(leaf); {
+	case cc.missing || cc.empty:
+		return false, nil
+	case cc.encoding != parquet.Encodings.RLEDict:
+		return true, nil
+	}
+	dict, err := c.dictionary(leaf)
+	return err != nil || slices.Contains(dict.texts, key), err
 }
 
 // overlay puts the values of a key into a column that is NULL in their rows.

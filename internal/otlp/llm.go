@@ -174,7 +174,7 @@ func (c *llmCall) field(f llmField) (raw string, ok bool) {
 		}
 	}
 	// OpenInference has parameters of the request in one JSON text.
-	if parameters, ok := c.text("llm.invocation_parameters"); ok {
+	if parameters, ok := c.text(otherParameters); ok {
 		if v, ok := pgtypes.JSONGet(parameters, f.name); ok && v != "null" {
 			return f.kind.convert(v)
 		}

@@ -2,6 +2,8 @@ package otlp
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,8 +12,36 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
+	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
+
+// checkMembers compares the members that can be had by themselves with those of
+// the whole object of the one row of a.
+func checkMembers(t *testing.T, pos, doc string, a *vector.Attrs) {
+	names := slices.Collect(maps.Keys(derivedFrom))
+	for _, f := range llmFields {
+		names = append(names, f.name)
+	}
+	for _, name := range names {
+		m, ok := FindLLMMember(name)
+		if !ok {
+			continue
+		}
+		text, has := m.Text(func(i int) (string, bool) {
+			c := a.KeyColumn(m.Attributes()[i], 1)
+			if c.IsNull(0) {
+				return "", true
+			}
+			return c.Str(0), false
+		})
+		raw, inDoc := pgtypes.JSONGet(doc, name)
+		want, _ := pgtypes.JSONText(raw)
+		if has != inDoc || has && text != want {
+			t.Errorf("%s: %s by itself is %q, %v; in the object %q, %v", pos, name, text, has, want, inDoc)
+		}
+	}
+}
 
 // TestLLM runs testdata/llm. The input is attributes, one a line: a name and a
 // jsonb value; a line that begins with "event NAME" adds an event, to which the
@@ -61,6 +91,7 @@ func TestLLM(t *testing.T) {
 				t.Errorf("%s: the %s alone is %q, %v", d.Pos, c.name, c.text, c.has)
 			}
 		}
+		checkMembers(t, d.Pos, doc, rows.Cols[rows.Schema.Index("attributes")].Attrs)
 		var b strings.Builder
 		for key, raw := range pgtypes.JSONEach(doc) {
 			b.WriteString(key + ": " + raw + "\n")

@@ -99,7 +99,11 @@ func (s *scope) findTarget(n *pg.Node, targets *[]target, what string, inputFirs
 			return i
 		}
 	}
-	*targets = append(*targets, target{expr: e, hidden: true, location: location, name: "?column?"})
+	name := "?column?"
+	if c, ok := e.(*expr.Col); ok {
+		name = c.Name // for who reads the plan
+	}
+	*targets = append(*targets, target{expr: e, hidden: true, location: location, name: name})
 	return len(*targets) - 1
 }
 
