@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
+	"github.com/tael-sql/tael-sql/internal/otlp/otlptest"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
@@ -209,7 +210,7 @@ func fromJSON(signal record.Type, text []byte) ([]byte, error) {
 // No prefix of a request, and no request with a byte changed, may do more harm
 // than ErrMalformed.
 func TestDecodeDamaged(t *testing.T) {
-	for signal, body := range randomRequests(1) {
+	for signal, body := range otlptest.Requests(1) {
 		for i := range body {
 			if d, err := Decode(header(signal), body[:i]); err == nil {
 				checkRows(t, d.Rows)

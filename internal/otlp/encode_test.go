@@ -28,6 +28,7 @@ import (
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"github.com/tael-sql/tael-sql/internal/otlp/otlptest"
 	"github.com/tael-sql/tael-sql/internal/pgtypes"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal/record"
@@ -269,7 +270,7 @@ func TestEncodeRandom(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	for i := range uint64(150) {
-		for signal, body := range randomRequests(seed + i) {
+		for signal, body := range otlptest.Requests(seed + i) {
 			encodesBack(t, signal, body)
 			if t.Failed() {
 				t.Fatalf("seed %d", seed+i)
@@ -591,7 +592,7 @@ func BenchmarkEncode(b *testing.B) {
 // Whatever Decode takes, rows give it back: their request decodes to the same.
 func FuzzEncode(f *testing.F) {
 	for seed := range uint64(5) {
-		for signal, body := range randomRequests(seed) {
+		for signal, body := range otlptest.Requests(seed) {
 			f.Add(uint8(signal), body)
 		}
 	}
@@ -621,7 +622,7 @@ func TestEncodeDamaged(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	odd := 0
-	for signal, body := range randomRequests(seed) {
+	for signal, body := range otlptest.Requests(seed) {
 		for at := range body {
 			for _, flip := range []byte{0x01, 0x55, 0x80} {
 				changed := append([]byte(nil), body...)

@@ -12,6 +12,7 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"github.com/tael-sql/tael-sql/internal/otlp/otlptest"
 	"github.com/tael-sql/tael-sql/internal/vector"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
@@ -165,12 +166,12 @@ func TestDecodeMalformed(t *testing.T) {
 
 // Rows must not change when the decoder is used again.
 func TestDecodeKeepsRows(t *testing.T) {
-	first := randomRequests(7)
+	first := otlptest.Requests(7)
 	for signal, body := range first {
 		before := mustDecode(t, signal, body)
 		texts := rowTexts(before.Rows)
 		for seed := range uint64(20) {
-			mustDecode(t, signal, randomRequests(seed)[signal])
+			mustDecode(t, signal, otlptest.Requests(seed)[signal])
 		}
 		if !slices.Equal(texts, rowTexts(before.Rows)) {
 			t.Errorf("%s: rows have changed", signal)
