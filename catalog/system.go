@@ -104,6 +104,7 @@ var sources = map[string]rowSource{
 	"pg_catalog.pg_collation":                            collationRows,
 	"pg_catalog.pg_language":                             languageRows,
 	"pg_catalog.pg_settings":                             settingRows,
+	"pg_catalog.pg_stat_activity":                        activityRows,
 	"pg_catalog.pg_tables":                               tablesRows,
 	"pg_catalog.pg_views":                                viewsRows,
 	"pg_catalog.pg_indexes":                              indexesRows,

@@ -105,10 +105,14 @@ func (c *conn) run() error {
 	if err != nil {
 		return err
 	}
-	if err := c.authenticate(first); err != nil {
-		return err
+	err = c.authenticate(first)
+	if err == nil {
+		err = c.open(first)
 	}
-	if err := c.open(first); err != nil {
+	if c.server.opts.Login != nil && first.user != "" {
+		c.server.opts.Login(first.user, c.raw.RemoteAddr(), err)
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.allowRead(); err != nil {

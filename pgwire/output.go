@@ -20,7 +20,7 @@ const (
 	// client that does not read can make the server hold, but for one row.
 	flushBytes = 64 << 10
 	// idleBytes is the buffer that an idle connection may keep.
-	idleBytes = 4 << 10
+	idleBytes = 2 << 10
 	// maxColumns is PostgreSQL's MaxTupleAttributeNumber.
 	maxColumns = 1664
 )

@@ -30,6 +30,9 @@ type Options struct {
 	// MaxConnections is how many sessions may be open, the last of them by users
 	// with a reserve. Default 100.
 	MaxConnections int
+	// MaxPerHost is how many of them may come from one address; Unix sockets have
+	// none. Default: no other limit.
+	MaxPerHost int
 	// MaxStarting is how many connections may be without a session yet; those
 	// beyond are closed unread. Default 1000.
 	MaxStarting int
@@ -47,6 +50,8 @@ type Options struct {
 	TLS *tls.Config
 	// Authenticator says what users have to prove. Default: nothing.
 	Authenticator Authenticator
+	// Login is told who has connected, or why not. Default: nobody is.
+	Login func(user string, from net.Addr, err error)
 	// Logger receives panics and the causes of errors. Default: discard.
 	Logger *slog.Logger
 	// Registerer receives the metrics. Default: none.
@@ -145,6 +150,14 @@ func (s *Server) accept(nc net.Conn) {
 	s.wg.Go(c.serve)
 }
 
+// SetLimits replaces Options.MaxConnections and Options.MaxPerHost; who is
+// connected stays.
+func (s *Server) SetLimits(connections, perHost int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opts.MaxConnections, s.opts.MaxPerHost = cmp.Or(connections, s.opts.MaxConnections), perHost
+}
+
 // Connections counts the sessions that are open.
 func (s *Server) Connections() int {
 	s.mu.Lock()
@@ -198,6 +211,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // reserved is how many connections are kept for some users; as many as
 // PostgreSQL's superuser_reserved_connections, if that leaves most to the others.
+// The caller holds mu.
 func (s *Server) reserved() int {
 	if s.opts.Authenticator == nil {
 		return 0
@@ -216,6 +230,8 @@ func (s *Server) register(c *conn) error {
 		err = pgerr.New(pgerr.CannotConnectNow, "the database system is shutting down")
 	case len(s.byPID) >= s.opts.MaxConnections:
 		err = pgerr.New(pgerr.TooManyConnections, "sorry, too many clients already")
+	case s.opts.MaxPerHost > 0 && s.fromHost(c) >= s.opts.MaxPerHost:
+		err = pgerr.New(pgerr.TooManyConnections, "too many connections from host \"%s\"", host(c.raw.RemoteAddr()))
 	case len(s.byPID) >= s.opts.MaxConnections-s.reserved() && !c.reserve:
 		err = pgerr.New(pgerr.TooManyConnections, "remaining connection slots are reserved for non-replication superuser connections")
 	}
@@ -234,6 +250,29 @@ func (s *Server) register(c *conn) error {
 	s.metrics.connections.WithLabelValues("opened").Inc()
 	s.metrics.open.Inc()
 	return nil
+}
+
+// fromHost counts the sessions from the address that c comes from. The caller
+// holds mu.
+func (s *Server) fromHost(c *conn) (n int) {
+	of := host(c.raw.RemoteAddr())
+	if of == "" {
+		return 0
+	}
+	for _, other := range s.byPID {
+		if host(other.raw.RemoteAddr()) == of {
+			n++
+		}
+	}
+	return n
+}
+
+// host is the address of a peer on a network, without its port.
+func host(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return ""
 }
 
 // forget drops a connection that has ended.

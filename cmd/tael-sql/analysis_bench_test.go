@@ -26,7 +26,7 @@ func BenchmarkAnalysis(b *testing.B) {
 	for from := 0; from < million; from += step {
 		exec(fmt.Sprintf(columns+`SELECT lpad(to_hex(n / 10 + 1), 32, '0'), lpad(to_hex(n + 1), 16, '0'),
 			CASE WHEN n %% 10 > 0 THEN lpad(to_hex(n - n %% 10 + (n %% 10 - 1) / 2 + 1), 16, '0') END,
-			'service-' || (n / 10 + n %% 10) %% 20, 'op-' || n %% 10, t, t + interval '1 ms' * (60 - 5 * (n %% 10) + n * 7919 %% 5), 'server'
+			'service-' || (n / 10 + n %% 10) %% 20, 'op-' || n %% 10, t, t + interval '1 ms' * (60 - 5 * (n %% 10) + n %% 7), 'server'
 			FROM (SELECT n, timestamptz '2026-01-05 10:00:00Z' + n / 10 * interval '6.6 ms' + n %% 10 * interval '1 ms' AS t FROM generate_series(%d, %d) n) s`, from, from+step-1))
 	}
 	exec("CHECKPOINT")

@@ -16,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/tael-sql/tael-sql/engine/object"
+	"github.com/tael-sql/tael-sql/internal/ingest/redact"
 )
 
 // config is the settings of serve. A flag comes before the environment, that
@@ -35,7 +36,11 @@ type config struct {
 		CORSOrigins      []string      `mapstructure:"cors_origins" yaml:"cors_origins"`
 		MinFreeDisk      float64       `mapstructure:"min_free_disk" yaml:"min_free_disk"`
 		Ballast          int64         `mapstructure:"ballast" yaml:"ballast"`
+		PII              pii           `mapstructure:"pii" yaml:"pii"`
 	} `mapstructure:"ingest" yaml:"ingest"`
+	LLM struct {
+		Payloads string `mapstructure:"payloads" yaml:"payloads"`
+	} `mapstructure:"llm" yaml:"llm"`
 	Hot struct {
 		MemtableBytes int64         `mapstructure:"memtable_bytes" yaml:"memtable_bytes"`
 		FlushAfter    time.Duration `mapstructure:"flush_after" yaml:"flush_after"`
@@ -48,22 +53,29 @@ type config struct {
 	} `mapstructure:"cold" yaml:"cold"`
 	Retention retention `mapstructure:"retention" yaml:"retention"`
 	Limits    struct {
-		Connections int   `mapstructure:"connections" yaml:"connections"`
-		QueryMemory int64 `mapstructure:"query_memory" yaml:"query_memory"`
-		TotalMemory int64 `mapstructure:"total_memory" yaml:"total_memory"`
-		GoMemory    int64 `mapstructure:"go_memory" yaml:"go_memory"`
+		Connections        int   `mapstructure:"connections" yaml:"connections"`
+		ConnectionsPerHost int   `mapstructure:"connections_per_host" yaml:"connections_per_host"`
+		QueryMemory        int64 `mapstructure:"query_memory" yaml:"query_memory"`
+		TotalMemory        int64 `mapstructure:"total_memory" yaml:"total_memory"`
+		GoMemory           int64 `mapstructure:"go_memory" yaml:"go_memory"`
 	} `mapstructure:"limits" yaml:"limits"`
 	TLS struct {
 		Cert     string `mapstructure:"cert" yaml:"cert"`
 		Key      string `mapstructure:"key" yaml:"key"`
 		ClientCA string `mapstructure:"client_ca" yaml:"client_ca"`
 	} `mapstructure:"tls" yaml:"tls"`
+	Audit struct {
+		Level string `mapstructure:"level" yaml:"level"`
+		File  string `mapstructure:"file" yaml:"file"`
+	} `mapstructure:"audit" yaml:"audit"`
 	Admin struct {
 		Pprof bool `mapstructure:"pprof" yaml:"pprof"`
 	} `mapstructure:"admin" yaml:"admin"`
 	Log struct {
 		Level string `mapstructure:"level" yaml:"level"`
 	} `mapstructure:"log" yaml:"log"`
+
+	redactor *redact.Redactor // nil: all is stored as it came
 
 	cold object.Store // what cold.url names; nil: the engine's own folder
 }
@@ -74,12 +86,14 @@ var defaults = map[string]any{
 	"otlp-http-addr": "127.0.0.1:4318", "admin-addr": "127.0.0.1:7711",
 	"ingest.max_message_bytes": 16 << 20, "ingest.max_in_flight_bytes": 128 << 20,
 	"ingest.replace_horizon": "24h", "ingest.dedupe_window": "10m", "ingest.cors_origins": []string{}, "ingest.min_free_disk": 0.05, "ingest.ballast": 256 << 20,
+	"ingest.pii.deny_keys": []string{}, "ingest.pii.rules": []any{}, "llm.payloads": redact.KeepPayloads,
 	"hot.memtable_bytes": 64 << 20, "hot.flush_after": "5m", "hot.window": "24h", "hot.wal_bytes": 512 << 20, "hot.cache_bytes": 192 << 20,
 	"cold.url":        "",
 	"retention.spans": "0", "retention.logs": "0", "retention.metrics": "0",
 	"retention.metrics_5m": "0", "retention.payloads": "0", "retention.comments": "0",
-	"limits.connections": 100, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
+	"limits.connections": 100, "limits.connections_per_host": 0, "limits.query_memory": 256 << 20, "limits.total_memory": 1 << 30, "limits.go_memory": 640 << 20,
 	"tls.cert": "", "tls.key": "", "tls.client_ca": "",
+	"audit.level": auditOff, "audit.file": "",
 	"admin.pprof": false,
 	"log.level":   "info",
 }
@@ -165,10 +179,10 @@ func (c *config) validate() error {
 		}
 		switch {
 		case !isPublic(host):
-		case name != "pg-addr":
-			return fmt.Errorf("%s %q is not a loopback address: without authentication it listens on loopback only", name, addr)
+		case name == "admin-addr":
+			return fmt.Errorf("admin-addr %q is not a loopback address: it has no authentication", addr)
 		case c.TLS.Cert == "":
-			return fmt.Errorf("pg-addr %q is not a loopback address: set tls.cert and tls.key, and give users passwords with tael-sql user add", addr)
+			return fmt.Errorf("%s %q is not a loopback address: set tls.cert and tls.key, and give users passwords with tael-sql user add", name, addr)
 		}
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") || c.TLS.ClientCA != "" && c.TLS.Cert == "" {
@@ -180,8 +194,14 @@ func (c *config) validate() error {
 			return fmt.Errorf("cold.url: %w", err)
 		}
 	}
+	if err := c.newRedactor(); err != nil {
+		return err
+	}
 	if c.Ingest.DedupeWindow < 0 {
 		return fmt.Errorf("ingest.dedupe_window %s is negative; 0 switches it off", c.Ingest.DedupeWindow)
+	}
+	if !slices.Contains(auditLevels, c.Audit.Level) {
+		return fmt.Errorf("audit.level is %s, not %q", strings.Join(auditLevels, ", "), c.Audit.Level)
 	}
 	if c.Hot.Window <= 0 {
 		return fmt.Errorf("hot.window %s is not positive", c.Hot.Window)

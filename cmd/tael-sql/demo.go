@@ -110,7 +110,7 @@ func newDemo() *cobra.Command {
 }
 
 func runDemo(ctx context.Context, c *config, out io.Writer, once bool) (err error) {
-	log, err := newLogger(c)
+	_, log, err := newLogger(c)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func runDemo(ctx context.Context, c *config, out io.Writer, once bool) (err erro
 		return nil
 	}
 	host, port, _ := strings.Cut(g.endpoints.PG, ":")
-	fmt.Fprintf(out, "\nThe shop goes on. Ask it yourself:\n\n    psql -h %s -p %s -U %s %s\n\nCtrl-C ends the demo.\n", host, port, user, database)
+	fmt.Fprintf(out, "\nThe shop goes on. Ask it yourself:\n\n    psql -h %s -p %s -U %s %s\n\nor look at it: http://%s/\n\nCtrl-C ends the demo.\n", host, port, user, database, g.endpoints.Admin)
 	for ctx.Err() == nil {
 		shop.order(ctx, time.Now().Add(-time.Second), true)
 		select {

@@ -21,6 +21,7 @@ import (
 	"github.com/tael-sql/tael-sql/catalog"
 	"github.com/tael-sql/tael-sql/engine"
 	"github.com/tael-sql/tael-sql/engine/layout"
+	"github.com/tael-sql/tael-sql/internal/console"
 	"github.com/tael-sql/tael-sql/internal/ingest"
 	"github.com/tael-sql/tael-sql/internal/session"
 	"github.com/tael-sql/tael-sql/pgwire"
@@ -50,6 +51,8 @@ type gateway struct {
 	otlp      *ingest.Server
 	admin     *http.Server
 	socket    *socket // nil: none
+	console   *console.Console
+	audit     *auditor // nil: nothing is audited
 	endpoints endpoints
 	ready     atomic.Bool
 	wg        sync.WaitGroup
@@ -66,6 +69,9 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if g.audit, err = newAuditor(c.Audit.Level, c.Audit.File, log); err != nil {
+		return nil, err
+	}
 	listeners := make([]net.Listener, 4)
 	for i, addr := range []string{c.PGAddr, c.OTLPGRPCAddr, c.OTLPHTTPAddr, c.AdminAddr} {
 		if listeners[i], err = net.Listen("tcp", addr); err != nil {
@@ -80,13 +86,19 @@ func startGateway(c *config, log *slog.Logger) (g *gateway, err error) {
 		return nil, errors.Join(err, closeAll(listeners))
 	}
 	who := g.newSQL(c, encryption)
-	if host, _, _ := net.SplitHostPort(c.PGAddr); isPublic(host) && !who.passwords() { // validated
-		return nil, errors.Join(fmt.Errorf("pg-addr %q is not a loopback address, and nobody has a password: tael-sql user add", c.PGAddr), g.db.Close(), closeAll(listeners))
+	for name, addr := range map[string]string{"pg-addr": c.PGAddr, "otlp-grpc-addr": c.OTLPGRPCAddr, "otlp-http-addr": c.OTLPHTTPAddr} {
+		if host, _, _ := net.SplitHostPort(addr); isPublic(host) && !who.passwords() { // validated
+			return nil, errors.Join(fmt.Errorf("%s %q is not a loopback address, and nobody has a password: tael-sql user add", name, addr), g.db.Close(), closeAll(listeners))
+		}
 	}
 	g.otlp = ingest.NewServer(g.db, ingest.Options{
 		MaxMessageBytes: int(c.Ingest.MaxMessageBytes), MaxInFlightBytes: c.Ingest.MaxInFlightBytes,
-		Decode: c.Retention.items().Decode, CORSOrigins: c.Ingest.CORSOrigins, Logger: log,
+		Decode: c.Retention.items().Decode, CORSOrigins: c.Ingest.CORSOrigins, Rewrite: c.rewrite(), Logger: log,
+		Authorize: ingestAuthorizer{who, newProvedPasswords()}.Authorize, TLS: encryption,
 	})
+	sessions := console.NewPipe()
+	g.console = console.New(sessions, database, user)
+	g.serve("console", func() error { return g.pg.Serve(sessions) })
 	g.admin = &http.Server{Handler: g.adminHandler(c.Admin.Pprof), ReadHeaderTimeout: 5 * time.Second}
 
 	if socket, err := listenSocket(c.DataDir, listeners[0].Addr()); err != nil {
@@ -128,12 +140,18 @@ func (g *gateway) newSQL(c *config, encryption *tls.Config) authenticator {
 		return list
 	})
 	who := authenticator{cat, store.Roles}
+	var audited func(session.Audited)
+	var login func(user string, from net.Addr, err error)
+	if g.audit != nil {
+		audited, login = g.audit.statement, g.audit.login
+	}
 	g.sessions = session.NewHandler(session.Options{
+		Audit:   audited,
 		Catalog: cat, Database: database, User: user,
 		Store: store, Checkpoint: g.db.Checkpoint, Backup: g.backup,
 		QueryMemory: c.Limits.QueryMemory, TotalMemory: c.Limits.TotalMemory,
 	})
-	g.pg = pgwire.NewServer(g.sessions, pgwire.Options{MaxConnections: c.Limits.Connections, TLS: encryption, Authenticator: who, Logger: g.log})
+	g.pg = pgwire.NewServer(g.sessions, pgwire.Options{MaxConnections: c.Limits.Connections, MaxPerHost: c.Limits.ConnectionsPerHost, Login: login, TLS: encryption, Authenticator: who, Logger: g.log})
 	return who
 }
 
@@ -217,6 +235,8 @@ func (g *gateway) adminHandler(pprofOn bool) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
+	mux.Handle("/console/", g.console.Handler())
+	mux.Handle("GET /{$}", http.RedirectHandler("/console/", http.StatusFound))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(g), promhttp.HandlerOpts{}))
 	return mux
 }
@@ -229,11 +249,12 @@ func (g *gateway) stop(ctx context.Context) error {
 		g.stopRollUps()
 	}
 	g.otlp.Shutdown(ctx)
+	g.console.Close()
 	errs := []error{g.pg.Shutdown(ctx)}
 	if g.socket != nil {
 		errs = append(errs, g.socket.remove())
 	}
-	errs = append(errs, g.db.Close(), g.admin.Shutdown(ctx))
+	errs = append(errs, g.db.Close(), g.admin.Shutdown(ctx), g.audit.close())
 	g.wg.Wait()
 	return errors.Join(errs...)
 }

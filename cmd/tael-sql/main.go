@@ -28,6 +28,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDemo(), newImport(), newBackup(), newRestore(), newCheck(), newUser(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newExport(), newBackup(), newRestore(), newCheck(), newUser(), newTop(), newConfig(), newVersion())
+	completeFlags(root)
 	return root
 }

@@ -195,8 +195,8 @@ func TestPublicAddress(t *testing.T) {
 	for _, c := range []struct{ key, value, want string }{
 		{"PG_ADDR", "0.0.0.0:5433", "set tls.cert and tls.key"},
 		{"PG_ADDR", ":5433", "set tls.cert and tls.key"},
-		{"OTLP_GRPC_ADDR", "[::]:4317", "loopback only"},
-		{"ADMIN_ADDR", "192.0.2.1:7711", "loopback only"},
+		{"OTLP_GRPC_ADDR", "[::]:4317", "set tls.cert and tls.key"},
+		{"ADMIN_ADDR", "192.0.2.1:7711", "it has no authentication"},
 		{"TLS_CERT", "cert.pem", "belong together"},
 	} {
 		t.Run(c.key, func(t *testing.T) {

@@ -22,11 +22,11 @@ var layers = [][]string{
 	{"internal/pgerr", "internal/scram", "pgwire/script"},
 	{"internal/pgtypes"},
 	{"internal/vector", "wal/record", "engine/block"},
-	{"wal", "pgwire", "internal/otlp", "internal/expr", "internal/anomaly", "engine/layout", "engine/object"},
+	{"wal", "pgwire", "internal/otlp", "internal/otlp/otlptest", "internal/expr", "internal/anomaly", "engine/layout", "engine/object"},
 	{"internal/exec", "catalog", "engine/hot", "engine/blob", "engine/cold", "engine/live", "engine/search"},
 	{"engine", "sqlplan/syntax", "sqlplan/bind", "sqlplan/gms", "sqlplan"},
 	{"tables"},
-	{"internal/session", "internal/ingest", "internal/ingest/files"},
+	{"internal/session", "internal/ingest", "internal/ingest/files", "internal/ingest/redact", "internal/ingest/remotewrite", "internal/console"},
 	{"internal/arch"},
 	{"cmd/tael-sql", "cmd/tael-sql/clients"},
 }
@@ -38,7 +38,7 @@ var within = map[string][]string{
 	"wal":             {"wal/record"},
 	"sqlplan/bind":    {"sqlplan/syntax"},
 	"sqlplan":         {"sqlplan/syntax", "sqlplan/bind", "sqlplan/gms"},
-	"internal/ingest": {"internal/ingest/files"},
+	"internal/ingest": {"internal/ingest/files", "internal/ingest/remotewrite"},
 }
 
 const maxLines = 800

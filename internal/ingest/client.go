@@ -3,16 +3,21 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -35,21 +40,41 @@ type Client struct {
 	conn *grpc.ClientConn // nil: over HTTP
 	url  string
 	web  *http.Client
+	auth string // Authorization header, or ""
 }
 
-// NewClient makes a client of grpc://HOST:PORT or http://HOST:PORT.
+// NewClient makes a client of grpc://HOST:PORT, http://HOST:PORT, or grpcs:// and
+// https://, which are encrypted; USER:PASSWORD@ may stand before HOST. The
+// system's certificates are trusted, or those that SSL_CERT_FILE names.
 func NewClient(target string) (*Client, error) {
-	if addr, ok := strings.CutPrefix(target, "grpc://"); ok {
-		conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err != nil {
-			return nil, err
-		}
-		return &Client{conn: conn}, nil
+	u, err := url.Parse(target)
+	if err != nil || u.Host == "" || u.Scheme != "grpc" && u.Scheme != "grpcs" && u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("a gateway is grpc://HOST:PORT or http://HOST:PORT, or grpcs:// or https://, not %q", redacted(u))
 	}
-	if !strings.HasPrefix(target, "http://") {
-		return nil, fmt.Errorf("a gateway is grpc://HOST:PORT or http://HOST:PORT, not %q", target)
+	c := &Client{}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
 	}
-	return &Client{url: strings.TrimRight(target, "/"), web: &http.Client{}}, nil
+	if u.Scheme == "http" || u.Scheme == "https" {
+		u.User = nil
+		c.url, c.web = strings.TrimRight(u.String(), "/"), &http.Client{}
+		return c, nil
+	}
+	security := insecure.NewCredentials()
+	if u.Scheme == "grpcs" {
+		security = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
+	c.conn, err = grpc.NewClient(u.Host, grpc.WithTransportCredentials(security))
+	return c, err
+}
+
+// redacted is a target without a password.
+func redacted(u *url.URL) string {
+	if u == nil {
+		return "what was given"
+	}
+	return u.Redacted()
 }
 
 // Send sends a request once, and gives the encoded answer: empty for full
@@ -64,6 +89,9 @@ func (c *Client) Send(ctx context.Context, signal record.Type, body []byte) (ans
 		return nil, false, fmt.Errorf("no service takes %s", signal)
 	}
 	if c.conn != nil {
+		if c.auth != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", c.auth)
+		}
 		answer, err = Export(ctx, c.conn, "/"+services[i].name+"/Export", body)
 		code := status.Code(err)
 		return answer, code == codes.ResourceExhausted || code == codes.Unavailable, err
@@ -77,6 +105,9 @@ func (c *Client) post(ctx context.Context, url string, body []byte) (answer []by
 		return nil, false, err
 	}
 	r.Header.Set("Content-Type", typeProtobuf)
+	if c.auth != "" {
+		r.Header.Set("Authorization", c.auth)
+	}
 	w, err := c.web.Do(r)
 	if err != nil {
 		return nil, ctx.Err() == nil, err

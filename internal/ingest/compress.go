@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // registers its own before ours
@@ -21,10 +22,18 @@ const maxWindowBytes = 8 << 20
 
 // openers decompress, by the names that both transports use.
 var openers = map[string]func(io.Reader) (io.ReadCloser, error){
-	"gzip":    func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
-	"deflate": zlib.NewReader,
-	"zstd":    openZstd,
+	"gzip":            func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
+	"deflate":         zlib.NewReader,
+	"zstd":            openZstd,
+	"snappy":          openSnappy, // over gRPC; over HTTP also a block without frames
+	"x-snappy-framed": openSnappy,
 }
+
+func openSnappy(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(snappy.NewReader(r)), nil }
+
+// snappyFramed is how a stream of snappy's frames begins, a block cannot
+// (github.com/google/snappy/blob/main/framing_format.txt).
+const snappyFramed = "\xff\x06\x00\x00sNaPpY"
 
 var zstdDecoders = sync.Pool{New: func() any {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindowBytes))
@@ -62,6 +71,7 @@ func registerCompressors() bool {
 	encoding.RegisterCompressor(grpcCompressor{"zstd", func(w io.Writer) (io.WriteCloser, error) {
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindowBytes))
 	}})
+	encoding.RegisterCompressor(grpcCompressor{"snappy", func(w io.Writer) (io.WriteCloser, error) { return snappy.NewBufferedWriter(w), nil }})
 	return true
 }
 

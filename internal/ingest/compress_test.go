@@ -65,27 +65,29 @@ func TestGRPCCorruptCompression(t *testing.T) {
 	}
 }
 
-func TestGRPCZstd(t *testing.T) {
-	r := &recorder{}
-	_, conn := start(t, r, Options{MaxMessageBytes: 1 << 20})
-	req := traces(span("01234567"))
-	if _, err := tracepb.NewTraceServiceClient(conn).Export(t.Context(), req, grpc.UseCompressor("zstd")); err != nil {
-		t.Fatal(err)
+func TestGRPCCompressed(t *testing.T) {
+	for _, name := range []string{"zstd", "snappy"} {
+		r := &recorder{}
+		_, conn := start(t, r, Options{MaxMessageBytes: 1 << 20})
+		req := traces(span("01234567"))
+		if _, err := tracepb.NewTraceServiceClient(conn).Export(t.Context(), req, grpc.UseCompressor(name)); err != nil {
+			t.Fatal(name, err)
+		}
+		if body, err := proto.Marshal(req); err != nil || !bytes.Equal(r.taken()[0].Body, body) {
+			t.Errorf("%s: %v, stored %x", name, err, r.taken()[0].Body)
+		}
+		large := span("01234567")
+		large.Name = strings.Repeat("x", 64<<20)
+		_, err := tracepb.NewTraceServiceClient(conn).Export(t.Context(), traces(large), grpc.UseCompressor(name))
+		checkStatus(t, err, codes.ResourceExhausted, false)
 	}
-	if body, err := proto.Marshal(req); err != nil || !bytes.Equal(r.taken()[0].Body, body) {
-		t.Errorf("%v, stored %x", err, r.taken()[0].Body)
-	}
-	large := span("01234567")
-	large.Name = strings.Repeat("x", 64<<20)
-	_, err := tracepb.NewTraceServiceClient(conn).Export(t.Context(), traces(large), grpc.UseCompressor("zstd"))
-	checkStatus(t, err, codes.ResourceExhausted, false)
 }
 
 // Whatever follows the damage, what is read ends with the mark and no error.
 func TestDecompressMarks(t *testing.T) {
 	good := bytes.Repeat([]byte("some text, "), 500)
-	for _, name := range []string{"gzip", "zstd"} {
-		z := compressed(t, name, good)
+	for _, name := range []string{"gzip", "zstd", "snappy"} {
+		z := compressed(t, strings.Replace(name, "snappy", "x-snappy-framed", 1), good)
 		for i := range z {
 			for _, bad := range [][]byte{z[:i], append(bytes.Clone(z[:i]), append([]byte{z[i] ^ 0xff}, z[i+1:]...)...)} {
 				r, err := encoding.GetCompressor(name).Decompress(bytes.NewReader(bad))

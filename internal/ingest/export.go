@@ -46,13 +46,24 @@ func (s *Server) export(ctx context.Context, sv *service, source record.Source, 
 		MappingVersion: otlp.MappingVersion,
 		ReceiveNanos:   time.Now().UnixNano(),
 	}
+	sent := body
+	if s.opts.Rewrite != nil {
+		if !s.pool.take(int64(len(body))) {
+			return nil, errPool
+		}
+		defer s.pool.give(int64(len(body)))
+		var err error
+		if body, err = s.opts.Rewrite(sv.signal, body); err != nil {
+			return nil, status.Error(codes.InvalidArgument, err.Error())
+		}
+	}
 	decoded, err := s.decode(header, body)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if decoded.Rows.N > 0 {
 		if !decoded.HasZeroTime { // items without a time of their own differ each time that they are sent
-			header.Hash = bodyHash(sv.signal, body)
+			header.Hash = bodyHash(sv.signal, sent)
 		}
 		err := s.appender.Append(ctx, engine.Request{Header: header, Body: body, Rows: decoded.Rows, Items: decoded.Items})
 		if err != nil {

@@ -1,4 +1,5 @@
-// Package ingest receives OTLP and hands it to the engine.
+// Package ingest receives OTLP, and Prometheus remote-write as OTLP, and hands
+// it to the engine.
 //
 // An export is answered when the engine has made it durable. What the sender
 // should send again is answered with RetryInfo; what can never be stored is
@@ -11,6 +12,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -23,8 +25,10 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/tap"
 
 	"github.com/tael-sql/tael-sql/engine"
+	"github.com/tael-sql/tael-sql/internal/ingest/remotewrite"
 	"github.com/tael-sql/tael-sql/internal/otlp"
 	"github.com/tael-sql/tael-sql/wal/record"
 )
@@ -44,8 +48,15 @@ type Options struct {
 	// Decode is what makes rows of a request, here and where the engine replays
 	// it. Default otlp.Decode.
 	Decode func(h record.Header, body []byte) (*otlp.Decoded, error)
+	// Rewrite takes out of a request what must not be stored. The error is
+	// otlp.ErrMalformed. Default: all is stored as it came.
+	Rewrite func(signal record.Type, body []byte) ([]byte, error)
 	// CORSOrigins are the origins whose pages may send over HTTP; "*" is any.
 	CORSOrigins []string
+	// Authorize says who may send. Default: anybody.
+	Authorize Authorizer
+	// TLS lets connections be encrypted, on the same addresses. Default: none can.
+	TLS *tls.Config
 	// MaxStreams limits the requests under way on one connection. Default 100.
 	MaxStreams uint32
 	// Logger receives what no client is told. Default: discard.
@@ -73,25 +84,30 @@ type Server struct {
 	health   *health.Server
 	web      *http.Server
 	pool     pool // bytes of requests under way
+
+	prometheus remotewrite.Translator
 }
 
 // NewServer makes a server; Serve and ServeWeb start it.
 func NewServer(a Appender, o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{
+	var s *Server
+	s = &Server{
 		appender: a,
 		opts:     o,
 		grpc: grpc.NewServer(
 			grpc.ForceServerCodecV2(newCodec()),
 			grpc.MaxRecvMsgSize(o.MaxMessageBytes),
 			grpc.MaxConcurrentStreams(o.MaxStreams),
+			grpc.Creds(transport{withProtocol(o.TLS, "h2")}), grpc.ConnectionTimeout(handshakeTimeout),
+			grpc.InTapHandle(func(ctx context.Context, info *tap.Info) (context.Context, error) { return s.tapped(ctx, info) }),
 		),
 		health: health.NewServer(),
 	}
 	s.pool.free.Store(o.MaxInFlightBytes)
 	s.web = &http.Server{
 		Handler: s.webHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 5 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: 32 << 10, ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	for i := range services {
 		s.grpc.RegisterService(services[i].desc(), s)
@@ -125,7 +141,7 @@ func (s *Server) Serve(l net.Listener) error {
 
 // ServeWeb answers OTLP/HTTP on l until Shutdown, and closes it.
 func (s *Server) ServeWeb(l net.Listener) error {
-	if err := s.web.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err := s.web.Serve(transportListener{l, withProtocol(s.opts.TLS, "http/1.1")}); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -27,6 +27,9 @@ type service struct {
 	partial func(rejected int64, message string) proto.Message
 }
 
+// metricsService is the place of the metrics in services.
+const metricsService = 2
+
 var services = [...]service{
 	{
 		name:   "opentelemetry.proto.collector.trace.v1.TraceService",

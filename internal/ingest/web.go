@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/snappy"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -55,6 +57,10 @@ func webStatus(err error) *webError {
 	switch status.Code(err) {
 	case codes.InvalidArgument:
 		code = http.StatusBadRequest
+	case codes.Unauthenticated:
+		code = http.StatusUnauthorized
+	case codes.PermissionDenied:
+		code = http.StatusForbidden
 	case codes.ResourceExhausted:
 		code = http.StatusTooManyRequests
 	case codes.DeadlineExceeded:
@@ -70,6 +76,7 @@ func (s *Server) webHandler() http.Handler {
 		sv := &services[i]
 		mux.HandleFunc(sv.path, func(w http.ResponseWriter, r *http.Request) { s.post(w, r, sv) })
 	}
+	mux.HandleFunc(remoteWritePath, s.remoteWrite)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		typ, _ := contentType(r)
 		answerError(w, typ, webErrorf(http.StatusNotFound, "there is nothing at %s", r.URL.Path))
@@ -97,6 +104,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, sv *service) {
 			return
 		}
 		answerError(w, typ, webErrorf(http.StatusMethodNotAllowed, "requests are sent by POST, not %s", r.Method))
+		return
+	}
+	if failure := s.authorizeWeb(w, r); failure != nil {
+		answerError(w, typ, failure)
 		return
 	}
 	if !ok {
@@ -197,7 +208,14 @@ func (b *webBody) read(w http.ResponseWriter, r *http.Request) *webError {
 			size = int(min(r.ContentLength, int64(b.limit))) + 1
 		}
 	case openers[name] == nil:
-		return webErrorf(http.StatusUnsupportedMediaType, "the content encoding %q is not known; gzip, zstd and deflate are", name)
+		return webErrorf(http.StatusUnsupportedMediaType, "the content encoding %q is not known; gzip, zstd, deflate and snappy are", name)
+	case name == "snappy":
+		buffered := bufio.NewReaderSize(in, len(snappyFramed))
+		if head, _ := buffered.Peek(len(snappyFramed)); string(head) != snappyFramed {
+			return b.readBlock(buffered)
+		}
+		in = buffered
+		fallthrough
 	default:
 		z, err := openers[name](in)
 		if err != nil {
@@ -209,6 +227,31 @@ func (b *webBody) read(w http.ResponseWriter, r *http.Request) *webError {
 	if r.ContentLength > int64(b.limit) {
 		return b.tooLarge()
 	}
+	return b.readAll(in, size)
+}
+
+// readBlock reads a block of snappy, whose length stands before it.
+func (b *webBody) readBlock(in io.Reader) *webError {
+	if problem := b.readAll(in, 64<<10); problem != nil {
+		return problem
+	}
+	n, err := snappy.DecodedLen(b.bytes)
+	switch {
+	case err != nil:
+		return webErrorf(http.StatusBadRequest, "%v", errCorrupt)
+	case n > b.limit:
+		return b.tooLarge()
+	case !b.take(int64(n)):
+		return webStatus(errPool)
+	}
+	if b.bytes, err = snappy.Decode(make([]byte, n), b.bytes); err != nil {
+		return webErrorf(http.StatusBadRequest, "%v", errCorrupt)
+	}
+	return nil
+}
+
+// readAll reads in into memory of the pool, of which size bytes at first.
+func (b *webBody) readAll(in io.Reader, size int) *webError {
 	for {
 		if len(b.bytes) == cap(b.bytes) {
 			size = min(size, b.limit+1)

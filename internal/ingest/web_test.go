@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
@@ -141,6 +142,10 @@ func compressed(t testing.TB, encoding string, body []byte) []byte {
 		w = gzip.NewWriter(&b)
 	case "deflate":
 		w = zlib.NewWriter(&b)
+	case "snappy":
+		return snappy.Encode(nil, body)
+	case "x-snappy-framed":
+		w = snappy.NewBufferedWriter(&b)
 	case "zstd":
 		z, err := zstd.NewWriter(&b)
 		if err != nil {
@@ -167,7 +172,7 @@ func TestWebExport(t *testing.T) {
 	big.Name = strings.Repeat("long ", 100_000)
 	for _, req := range []*tracepb.ExportTraceServiceRequest{traces(span("01234567"), span("76543210")), traces(big)} {
 		body := marshal(t, req)
-		for _, encoding := range []string{"", "identity", "gzip", "zstd", "deflate"} {
+		for _, encoding := range []string{"", "identity", "gzip", "zstd", "deflate", "snappy", "x-snappy-framed"} {
 			answer, got := call{encoding: encoding, body: compressed(t, encoding, body)}.do(t, addr)
 			if answer.StatusCode != http.StatusOK || len(got) != 0 || answer.Header.Get("Content-Type") != typeProtobuf {
 				t.Fatalf("%q: %s %q", encoding, answer.Status, got)
@@ -225,6 +230,11 @@ func TestWebErrors(t *testing.T) {
 		"gzip cut off":        {call{encoding: "gzip", body: cut}, 400, codes.InvalidArgument},
 		"not zstd":            {call{encoding: "zstd", body: good}, 400, codes.InvalidArgument},
 		"not deflate":         {call{encoding: "deflate", body: good}, 400, codes.InvalidArgument},
+		"not snappy":          {call{encoding: "snappy", body: []byte("\xff\xff\xff\xff\xff\xff")}, 400, codes.InvalidArgument},
+		"not framed snappy":   {call{encoding: "x-snappy-framed", body: good}, 400, codes.InvalidArgument},
+		"snappy cut off":      {call{encoding: "snappy", body: compressed(t, "snappy", good)[:20]}, 400, codes.InvalidArgument},
+		"snappy bomb":         {call{encoding: "snappy", body: compressed(t, "snappy", large)}, 413, codes.ResourceExhausted},
+		"framed snappy bomb":  {call{encoding: "snappy", body: compressed(t, "x-snappy-framed", large)}, 413, codes.ResourceExhausted},
 		"unknown compression": {call{encoding: "br", body: good}, 415, codes.InvalidArgument},
 		"two compressions":    {call{encoding: "gzip, gzip", body: good}, 415, codes.InvalidArgument},
 		"unknown type":        {call{typ: "text/plain", body: good}, 415, codes.InvalidArgument},

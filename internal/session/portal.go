@@ -47,11 +47,22 @@ func (p *portal) Close() {
 
 // Run runs the statement, or goes on with it.
 func (p *portal) Run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag string, suspended bool, err error) {
+	began := time.Now()
+	tag, suspended, err = p.run(ctx, w, maxRows)
+	if !suspended {
+		p.session.audit(p.stmt.node, "", tag, began, err)
+	}
+	return tag, suspended, err
+}
+
+func (p *portal) run(ctx context.Context, w *pgwire.RowWriter, maxRows int) (tag string, suspended bool, err error) {
 	s := p.session
 	if err := s.allowed(p.stmt.node); err != nil {
 		return "", false, err
 	}
 	s.enter()
+	s.begins(p.stmt.node.Text)
+	defer func() { s.rests(err) }()
 	ctx, cancel := p.deadline(ctx)
 	defer cancel()
 	w.SetStyle(s.settings.style())
@@ -272,6 +283,6 @@ func (p *portal) execute(ctx context.Context, w *pgwire.RowWriter) (string, erro
 	}
 	inner := &portal{session: s, stmt: prepared, params: values}
 	defer inner.Close()
-	tag, _, err := inner.Run(ctx, w, 0)
+	tag, _, err := inner.run(ctx, w, 0)
 	return tag, err
 }

@@ -34,7 +34,7 @@ func (h *Handler) rowsOf(ctx context.Context, sql string) (rows [][]any, err err
 	now := expr.Micros(time.Now())
 	env := &expr.Env{
 		Ctx: ctx, Now: now, Statement: now, Style: &pgtypes.TextStyle{Location: time.UTC}, User: h.opts.User, Database: h.opts.Database,
-		SearchPath: path, Account: vector.NewAccount(h.memory, h.opts.QueryMemory), Snapshot: tx.Snapshot(), Memo: &expr.Memo{},
+		SearchPath: path, Account: vector.NewAccount(h.memory, h.queryMemory.Load()), Snapshot: tx.Snapshot(), Memo: &expr.Memo{},
 	}
 	defer release(env)
 	r, err := sqlplan.Run(env, q.Root, sqlplan.Options{Workers: 1})

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tael-sql/tael-sql/catalog"
@@ -38,6 +39,8 @@ type Options struct {
 	// QueryMemory and TotalMemory bound what statements buffer, in bytes.
 	// Defaults: 256 MiB, 1 GiB.
 	QueryMemory, TotalMemory int64
+	// Audit is told of every statement. Default: nobody is.
+	Audit func(Audited)
 	// Workers is how many goroutines a query may use. Default: GOMAXPROCS.
 	Workers int
 }
@@ -47,6 +50,9 @@ type Handler struct {
 	opts     Options
 	memory   *vector.Account
 	exchange *exchange
+
+	queryMemory atomic.Int64 // bytes that one statement may buffer
+	activities  activities
 }
 
 // NewHandler makes a handler.
@@ -54,8 +60,13 @@ func NewHandler(o Options) *Handler {
 	o.QueryMemory = cmp.Or(o.QueryMemory, 256<<20)
 	o.TotalMemory = cmp.Or(o.TotalMemory, 1<<30)
 	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
-	return &Handler{opts: o, memory: vector.NewAccount(nil, o.TotalMemory), exchange: newExchange()}
+	h := &Handler{opts: o, memory: vector.NewAccount(nil, o.TotalMemory), exchange: newExchange()}
+	h.SetQueryMemory(o.QueryMemory)
+	return h
 }
+
+// SetQueryMemory replaces Options.QueryMemory for statements that begin later.
+func (h *Handler) SetQueryMemory(bytes int64) { h.queryMemory.Store(bytes) }
 
 // Open starts a session for a client, who is known to be the user.
 func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, error) {
@@ -91,6 +102,7 @@ func (h *Handler) Open(_ context.Context, s pgwire.Startup) (pgwire.Session, err
 	for _, name := range reported {
 		s.Conn.ParameterStatus(name, se.settings.get(name))
 	}
+	se.activity = h.activities.enter(s.PID, s.User)
 	return se, nil
 }
 
@@ -102,6 +114,7 @@ type Session struct {
 	warnings warnings
 	notices  notices // of the transaction
 	inbox    *inbox
+	activity *activity
 
 	temporaries temporaries
 	transaction
@@ -114,12 +127,20 @@ func (s *Session) Close() {
 	}
 	s.notices.rollbackTo(0)
 	s.handler.exchange.leave(s.inbox)
+	s.handler.activities.leave(s.startup.PID)
 	s.temporaries.account.Close()
 }
 
 // Parse takes a text apart. A single query is bound at once, so that the
 // client learns its errors, parameters and columns.
-func (s *Session) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([]pgwire.Statement, error) {
+func (s *Session) Parse(_ context.Context, sql string, oids []pgtypes.OID) (_ []pgwire.Statement, err error) {
+	began := time.Now()
+	var first *syntax.Statement
+	defer func() {
+		if err != nil {
+			s.audit(first, sql, "", began, err)
+		}
+	}()
 	list, err := syntax.Parse(sql)
 	if err != nil {
 		return nil, err
@@ -129,6 +150,7 @@ func (s *Session) Parse(_ context.Context, sql string, oids []pgtypes.OID) ([]pg
 		out[i] = &statement{session: s, node: st, oids: oids, among: len(list) > 1}
 	}
 	if len(list) == 1 {
+		first = list[0]
 		if err := s.allowed(list[0]); err != nil {
 			return nil, err
 		}
@@ -203,7 +225,7 @@ func (s *Session) env(ctx context.Context) *expr.Env {
 		LockTimeout: time.Duration(lockTimeout) * time.Millisecond,
 		Ctx:         ctx, Now: s.began, Statement: now, Style: &style, User: s.startup.User, May: s.handler.may,
 		Database: s.handler.opts.Database, SearchPath: s.settings.path(),
-		Account:  vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory),
+		Account:  vector.NewAccount(s.handler.memory, s.handler.queryMemory.Load()),
 		Snapshot: s.current().Snapshot(), Session: s, Memo: &expr.Memo{}, Warn: s.warnings.add,
 	}
 }

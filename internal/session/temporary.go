@@ -40,7 +40,7 @@ func (s *Session) addTemporary(n *pg.RangeVar, onCommit pg.OnCommitAction, t *bi
 	ts := &s.temporaries
 	if ts.own == nil {
 		ts.own = s.handler.opts.Catalog.Own()
-		ts.account = vector.NewAccount(s.handler.memory, s.handler.opts.QueryMemory)
+		ts.account = vector.NewAccount(s.handler.memory, s.handler.queryMemory.Load())
 		s.settings.catalog = ts.own
 	}
 	rel := &catalog.Relation{

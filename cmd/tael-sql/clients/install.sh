@@ -11,7 +11,7 @@ command -v java >/dev/null && command -v javac >/dev/null || packages+=(default-
 command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 if [ "$which" = all ]; then
 	packages+=(python3-asyncpg python3-sqlalchemy python3-pandas pgcli libdbd-pg-perl odbc-postgresql unixodbc
-		php-cli php-pgsql ruby-pg gdal-bin sqlsmith)
+		php-cli php-pgsql ruby-pg gdal-bin sqlsmith prometheus chromium)
 fi
 missing=()
 for p in "${packages[@]}"; do

@@ -29,6 +29,8 @@ const postgresBin = "/usr/lib/postgresql/15/bin/"
 type server struct {
 	name, host, port string
 	database         string // tael if empty
+	admin            string // the gateway's address for operators
+	endpoints        string // file that says where the gateway listens
 }
 
 func (s server) dsn() string {
@@ -73,15 +75,15 @@ func (p *process) stop(sig os.Signal) error {
 	return errors.Join(err, p.log.Close())
 }
 
-// startGateway runs bin/tael-sql on a new folder with the incident in it.
-func startGateway(binary, dir string) (server, *process, error) {
+// startEmpty runs bin/tael-sql on a new folder.
+func startEmpty(binary, dir string) (server, *process, error) {
 	data := filepath.Join(dir, "data")
 	p, err := start(filepath.Join(dir, "tael-sql.log"), exec.Command(binary, "serve", "--data-dir", data,
 		"--pg-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--otlp-http-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"))
 	if err != nil {
 		return server{}, nil, err
 	}
-	var at struct{ PG string }
+	var at struct{ PG, Admin string }
 	err = eventually(func() error {
 		raw, err := os.ReadFile(filepath.Join(data, "endpoints.json"))
 		if err != nil {
@@ -92,15 +94,25 @@ func startGateway(binary, dir string) (server, *process, error) {
 	if err != nil {
 		return server{}, p, err
 	}
+	host, port, err := net.SplitHostPort(at.PG)
+	return server{name: "tael-sql", host: host, port: port, admin: at.Admin, endpoints: filepath.Join(data, "endpoints.json")}, p, err
+}
+
+// startGateway runs bin/tael-sql on a new folder with the incident in it.
+func startGateway(binary, dir string) (server, *process, error) {
+	s, p, err := startEmpty(binary, dir)
+	if err != nil {
+		return s, p, err
+	}
+	data := filepath.Dir(s.endpoints)
 	args := []string{"import", "--data-dir", data}
 	for _, signal := range []string{"traces", "logs", "metrics"} {
 		args = append(args, incident+"."+signal+".otlp.zst")
 	}
 	if out, err := exec.Command(binary, args...).CombinedOutput(); err != nil {
-		return server{}, p, fmt.Errorf("import: %w: %s", err, out)
+		return s, p, fmt.Errorf("import: %w: %s", err, out)
 	}
-	host, port, err := net.SplitHostPort(at.PG)
-	return server{name: "tael-sql", host: host, port: port}, p, err
+	return s, p, nil
 }
 
 // startPostgreSQL runs a PostgreSQL 15 with the gateway's rows.

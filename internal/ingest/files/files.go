@@ -3,7 +3,7 @@
 // A file's name says its signal, with .traces., .logs. or .metrics. in it. Its
 // content may be compressed, as the name's end says: .gz or .zst. Inside
 // are either protobuf messages, each after its length in 4 bytes, big-endian,
-// or JSON requests, one a line.
+// or JSON requests, one a line, or the JSON of Jaeger.
 //
 // The package knows nothing of what becomes of the requests.
 package files
@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,22 @@ func Open(path string, signal record.Type) (*File, error) {
 	return out, nil
 }
 
+// IsJaeger says whether the content looks like the JSON of Jaeger, as which
+// Next then reads it. Only before the first Next.
+func (f *File) IsJaeger() bool { return looksLikeJaeger(f.in) }
+
+// AsJaeger has Next read the JSON of Jaeger, whatever the content looks like.
+func (f *File) AsJaeger() { f.next = (&jaegerReader{in: json.NewDecoder(f.in)}).next }
+
+// Offset says how much of the file, as it is on disk, has been read.
+func (f *File) Offset() int64 {
+	at, err := f.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0 // a pipe
+	}
+	return at
+}
+
 // SignalOf tells a file's signal from its name.
 func SignalOf(path string) (signal record.Type, ok bool) {
 	name := filepath.Base(path)
@@ -87,7 +104,9 @@ func (f *File) Next() ([]byte, error) {
 	if f.next == nil {
 		f.next = f.message
 		if first, err := f.in.Peek(1); err == nil && (first[0] == '{' || isSpace(first[0])) {
-			f.next = f.line
+			if f.next = f.line; f.IsJaeger() {
+				f.AsJaeger()
+			}
 		}
 	}
 	body, err := f.next()
